@@ -1,0 +1,80 @@
+/**
+ * The port of a shard's state machine: it applies committed commands and answers reads.
+ *
+ * Contract (the suite in `test/contract/engine.ts` runs it against every implementation):
+ * - Deterministic. Two engines given the same entries hold the same keys, values, types and deadlines and give the
+ *   same replies, byte for byte. The only clock is the entry's `timeMs`, which never goes back from one entry to the next; the only
+ *   randomness is seeded by `index` and the command's place in the entry.
+ * - A key whose deadline is not after the time of an entry, or of a read, is absent for it. A deadline is the
+ *   entry's time plus the command's TTL; EXAT and PXAT are taken as given.
+ * - `apply` is called with rising indexes, one entry at a time, not waiting for the previous one's reply. Replies come
+ *   through `done`, in order, perhaps before `apply` returns. The applied position is kept atomically with the data.
+ * - `read` changes nothing that a client could see and sees every entry whose `done` was called before.
+ * - The database of a command is 0…15. A command is known, supported and of the right arity (`command/table`); anything else
+ *   that is wrong with it is a reply, never an exception. An exception means that this replica is broken: the caller stops it.
+ */
+
+/**
+ * A RESP reply, ready for a client's socket, one char a byte (latin1).
+ * Strings of this kind are cheap to make by concatenation and to write.
+ */
+export type Reply = string;
+
+/** A command as it stands in the log. */
+export interface EngineCommand {
+  /** 0…15. */
+  readonly database: number;
+  /** The client's own bytes: a RESP array of bulk strings, `*2\r\n$3\r\nGET\r\n$1\r\nk\r\n`. */
+  readonly bytes: Uint8Array;
+}
+
+/** The last entry that is part of the data. All 0 before the first. */
+export interface Applied {
+  readonly index: number;
+  readonly term: number;
+  readonly timeMs: number;
+}
+
+export interface EngineEntry extends Applied {
+  /** In order; may be empty, which moves only position and time. */
+  readonly commands: readonly EngineCommand[];
+}
+
+export interface EngineRead {
+  readonly commands: readonly EngineCommand[];
+  /** The leader's time, not before the last entry's. */
+  readonly timeMs: number;
+}
+
+/**
+ * The answer to one command of a read. `due` where the command met a key whose deadline has passed at the read's time, but not at the
+ * last applied entry's: its expiry is not yet in the log, so the caller must log the command instead of using a reply.
+ */
+export type ReadReply = Reply | 'due';
+
+export interface EngineStatistics {
+  /** Keys, those past their deadline but not yet reclaimed included. */
+  readonly keys: number;
+  /** An estimate of the bytes that keys and values take. */
+  readonly bytes: number;
+  readonly hits: number;
+  readonly misses: number;
+  readonly expired: number;
+}
+
+export interface Engine {
+  /** Where the data stands; entries behind it follow through `apply`. */
+  open(): Promise<Applied>;
+  apply(entry: EngineEntry, done: (replies: readonly Reply[]) => void): void;
+  /** `done` gets one reply a command. Commands are reads by the command table. */
+  read(read: EngineRead, done: (replies: readonly ReadReply[]) => void): void;
+  /** The earliest deadline of any key, in ms of entry time; undefined where no key has one. */
+  nextDeadlineMs(): number | undefined;
+  /**
+   * A hash over everything a client could see at the applied position (per database: key, type, value, deadline), the same for equal
+   * data whatever the history. Hex.
+   */
+  digest(): Promise<string>;
+  statistics(): EngineStatistics;
+  close(): Promise<void>;
+}
