@@ -52,9 +52,17 @@ export interface EngineRead {
  */
 export type ReadReply = Reply | 'due';
 
-export interface EngineStatistics {
+export interface DatabaseStatistics {
+  readonly database: number;
   /** Keys, those past their deadline but not yet reclaimed included. */
   readonly keys: number;
+  /** Those of them that have a deadline. */
+  readonly expires: number;
+}
+
+export interface EngineStatistics {
+  /** Databases that hold keys, ascending. */
+  readonly databases: readonly DatabaseStatistics[];
   /** An estimate of the bytes that keys and values take. */
   readonly bytes: number;
   readonly hits: number;

@@ -1,0 +1,71 @@
+/**
+ * What the front asks of the cluster: take this command to its shard and bring back the reply.
+ */
+
+import type { NodeId, ShardId, Term } from '../base/ids.ts';
+
+/** Why a command got no reply. Only `in-doubt` may have happened. */
+export type SubmitFailure = 'cluster-down' | 'in-doubt' | 'busy' | 'closing';
+
+/**
+ * One command for one shard. Exactly one of `settle` and `fail` is called, once, never before `submit` returns.
+ */
+export interface Submission {
+  /**
+   * `read`: answered by the leader without the log, in no order with other submissions.
+   * `log`: goes through the shard's log; submissions of this kind made on one node for one shard take effect in
+   * the order in which they were made. A read may be submitted so, where it must come behind writes that are
+   * not answered yet.
+   */
+  readonly path: 'read' | 'log';
+  /** 0…15. */
+  readonly database: number;
+  /**
+   * A RESP array of bulk strings that passed the command table. A view into a socket's chunk will do: it is
+   * read until settled, and never written.
+   */
+  readonly bytes: Uint8Array;
+  /** A whole RESP reply in latin1. */
+  settle(reply: string): void;
+  fail(failure: SubmitFailure): void;
+}
+
+export type ReplicaRole = 'leader' | 'follower' | 'candidate' | 'learner' | 'none';
+
+export interface ShardStatus {
+  readonly shard: ShardId;
+  /** This node's part in it; `none` where it holds no replica. */
+  readonly role: ReplicaRole;
+  /** 0 where none is known. */
+  readonly leader: NodeId;
+  readonly term: Term;
+  /** Of the local replica; 0 where there is none. */
+  readonly commit: number;
+  readonly applied: number;
+  readonly voters: readonly NodeId[];
+  readonly databases: readonly {
+    readonly database: number;
+    readonly keys: number;
+    readonly expires: number;
+  }[];
+  readonly bytes: number;
+  readonly hits: number;
+  readonly misses: number;
+  readonly expired: number;
+}
+
+export interface Cluster {
+  readonly nodeId: NodeId;
+  /** The number of shards, 0 until it is known. Fixed once known. */
+  readonly shards: number;
+  /**
+   * Takes a command to its shard's leader, wherever that is. While no leader is known it waits, up to
+   * `commandTimeoutMs`. Before the number of shards is known nothing may be submitted but to shard 0.
+   */
+  submit(shard: ShardId, submission: Submission): void;
+  /** True while so much is pending that sockets should not be read; `onDrained` calls once it is over. */
+  readonly isFull: boolean;
+  onDrained(call: () => void): void;
+  /** One a shard, ascending; empty until the number of shards is known. */
+  status(): readonly ShardStatus[];
+}
