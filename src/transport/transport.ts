@@ -10,6 +10,7 @@
  *   drops the frame, where the lane is not connected or its queue is full.
  * - Frames sent in one turn of the event loop leave in one socket write a lane.
  * - `onFrame` is called synchronously, one frame at a time; its bytes belong to the receiver and are not reused.
+ * - `onDisconnected` comes once for every `onConnected`, and before the `onConnected` of a connection that replaces it.
  * - Peers are told apart by node id; a handshake has shown that they are who they say (see `Hello`).
  *   A peer that reconnects replaces its earlier connection on that lane.
  */
@@ -46,9 +47,12 @@ export interface TransportEvents {
   /** Both sides accepted. Called for each lane. */
   onConnected(peer: NodeId, lane: Lane, hello: Hello): void;
   onDisconnected(peer: NodeId, lane: Lane): void;
-  /** `kind` is 0…255, given by the sender. */
+  /** `kind` is 0…239, given by the sender; kinds from 240 on are the transport's own. */
   onFrame(peer: NodeId, lane: Lane, kind: number, payload: Uint8Array): void;
-  /** A peer refused this node (or the secret does not match). */
+  /**
+   * A peer refused this node, or the secrets differ. Called at each attempt, so again and again while it lasts. `fatal`
+   * only from a peer that proved itself, or where this node is outvoted about the secret.
+   */
   onRefused(peer: NodeId | undefined, refusal: Refusal): void;
 }
 
