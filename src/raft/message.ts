@@ -100,15 +100,21 @@ const noEntries: readonly Entry[] = [];
 const noBytes = new Uint8Array(0);
 const noMessages: readonly Message[] = [];
 
+/** What is said of a message; the rest is zero, empty or false. */
+type Said = Partial<Message> & { readonly type: MessageType; readonly to: NodeId };
+
 /** A message with everything unsaid at zero, empty or false. */
-export function message(
-  said: Partial<Message> & { readonly type: MessageType; readonly to: NodeId },
-): Message {
+export function message(said: Said): Message {
+  return messageFrom(0 as NodeId, said.term ?? (0 as Term), said);
+}
+
+/** The same, from `from` unless said otherwise, in `term`. */
+export function messageFrom(from: NodeId, term: Term, said: Said): Message {
   return {
     type: said.type,
     to: said.to,
-    from: said.from ?? (0 as NodeId),
-    term: said.term ?? (0 as Term),
+    from: said.from ?? from,
+    term,
     logTerm: said.logTerm ?? (0 as Term),
     index: said.index ?? (0 as Index),
     entries: said.entries ?? noEntries,
