@@ -3,7 +3,7 @@
  *
  * Contract (the suite in `test/contract/engine.ts` runs it against every implementation):
  * - Deterministic. Two engines given the same entries hold the same keys, values, types and deadlines and give the
- *   same replies, byte for byte. The only clock is the entry's `timeMs`, which never goes back from one entry to the next; the only
+ *   same replies, byte for byte; SCAN's cursor alone is the engine's own, and starts anew elsewhere. The only clock is the entry's `timeMs`, which never goes back from one entry to the next; the only
  *   randomness is seeded by `index` and the command's place in the entry.
  * - A key whose deadline is not after the time of an entry, or of a read, is absent for it. A deadline is the
  *   entry's time plus the command's TTL; EXAT and PXAT are taken as given.
@@ -47,10 +47,11 @@ export interface EngineRead {
 }
 
 /**
- * The answer to one command of a read. `due` where the command met a key whose deadline has passed at the read's time, but not at the
- * last applied entry's: its expiry is not yet in the log, so the caller must log the command instead of using a reply.
+ * The answer to one command of a read, or the word `due` (no reply looks like it: they all start with a type byte), where the command
+ * met a key whose deadline has passed at the read's time, but not at the last applied entry's: its expiry is not yet in the log, so
+ * the caller must log the command instead of using a reply.
  */
-export type ReadReply = Reply | 'due';
+export type ReadReply = Reply;
 
 export interface DatabaseStatistics {
   readonly database: number;
