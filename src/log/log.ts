@@ -50,7 +50,11 @@ export interface GroupBase {
   readonly confState: ConfState;
 }
 
-/** What one group wants durable in a turn. */
+/**
+ * What one group wants durable. Several of one group in one `write` are taken in order, as if written one after another.
+ * The rules of Raft that a write must keep are asserted: terms and commit indexes never go back, a vote stays for its
+ * term, no entry has a term above the hard state's, nothing committed is replaced or missing.
+ */
 export interface GroupWrite {
   readonly group: GroupId;
   /** Creates the group: allowed once, before anything else of it. */
