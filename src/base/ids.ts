@@ -51,3 +51,6 @@ export const groupOfShard = (shard: ShardId): GroupId => groupId(shard + 1);
 
 /** The shard that a group keeps; the meta group keeps none and must not be asked. */
 export const shardOfGroup = (group: GroupId): ShardId => shardId(group - 1);
+
+/** How many of `count` voters are a majority. */
+export const majority = (count: number): number => Math.floor(count / 2) + 1;

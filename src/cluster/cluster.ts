@@ -3,6 +3,7 @@
  */
 
 import type { NodeId, ShardId, Term } from '../base/ids.ts';
+import type { ShardMap } from '../shard/shard-map.ts';
 
 /** Why a command got no reply. Only `in-doubt` may have happened. */
 export type SubmitFailure = 'cluster-down' | 'in-doubt' | 'busy' | 'closing';
@@ -58,6 +59,12 @@ export interface Cluster {
   readonly nodeId: NodeId;
   /** The number of shards, 0 until it is known. Fixed once known. */
   readonly shards: number;
+  /** Which shard owns a slot; undefined until it is known. */
+  readonly shardMap: ShardMap | undefined;
+  /** Calls once the shard map is known, at once if it is. */
+  onReady(call: () => void): void;
+  /** Calls once, when the number of shards is known, never before it returns; soon where it is known already. */
+  onReady(call: () => void): void;
   /**
    * Takes a command to its shard's leader, wherever that is. While no leader is known it waits, up to
    * `commandTimeoutMs`. Before the number of shards is known nothing may be submitted but to shard 0.

@@ -1,0 +1,331 @@
+/**
+ * How empty directories become one cluster, exactly once, and who may connect to whom ever after.
+ *
+ * A cluster forms only when all configured members are present, empty and agree on the configuration. The member
+ * with the lowest node id draws the cluster's id and proposes it with every member's identity (`propose`). Each
+ * makes that durable as `agreed` and says so; only when all have is it `formed`, and only then does anybody vote. The
+ * proposer makes its own part durable first, so after a crash at any point the same proposal is made again.
+ *
+ * A directory is an identity: an empty one under a known node id is another member, and is refused until the old one is
+ * replaced; otherwise two wiped nodes could form an empty cluster beside the third that has the data. So is a
+ * directory that a peer remembers in a later incarnation: an older copy has been put back.
+ *
+ * Refusals are `fatal` only for the side that cannot be right: the one that is new, unknown or older. Two new nodes that
+ * disagree are both wrong until somebody looks.
+ */
+
+import { assert } from '../base/assert.ts';
+import { NodeError } from '../base/errors.ts';
+import { clusterId, type ClusterId, type NodeId } from '../base/ids.ts';
+import type { Identity, MemberIdentity } from '../log/log.ts';
+import type { Hello, Refusal } from '../transport/transport.ts';
+import { parseJson, parseMembers } from './meta.ts';
+
+export interface FormationOptions {
+  readonly identity: Identity;
+  /** Configured node ids, ascending, this node's among them. */
+  readonly members: readonly NodeId[];
+  readonly shards: number;
+  /** Makes an identity durable before it resolves. */
+  readonly save: (identity: Identity) => Promise<void>;
+  readonly newClusterId: () => ClusterId;
+  readonly send: (peer: NodeId, payload: Uint8Array) => void;
+  /** The cluster has formed, now or in an earlier life; called once. */
+  readonly onFormed: (identity: Identity) => void;
+  readonly onFatal: (error: NodeError) => void;
+}
+
+interface Greeting {
+  readonly phase: Identity['phase'];
+  readonly members: readonly number[];
+  readonly shards: number;
+}
+
+interface Proposal {
+  readonly clusterId: ClusterId;
+  readonly members: readonly MemberIdentity[];
+  readonly shards: number;
+}
+
+type Note =
+  | ({ readonly kind: 'propose' } & Proposal)
+  | { readonly kind: 'agree'; readonly clusterId: ClusterId }
+  | { readonly kind: 'formed'; readonly clusterId: ClusterId };
+
+export class Formation {
+  readonly #options: FormationOptions;
+  #identity: Identity;
+  /** Peers that are connected, as they introduced themselves. */
+  readonly #hellos = new Map<NodeId, Hello>();
+  readonly #agreed = new Set<NodeId>();
+  readonly #incarnations = new Map<string, number>();
+  /** Saves run one after the other. */
+  #saving: Promise<void> = Promise.resolve();
+  #isAnnounced = false;
+
+  constructor(options: FormationOptions) {
+    this.#options = options;
+    this.#identity = options.identity;
+  }
+
+  get identity(): Identity {
+    return this.#identity;
+  }
+
+  /** Goes on where an earlier life stopped; a cluster of one forms at once. */
+  start(): void {
+    if (this.#identity.phase === 'formed') this.#announce();
+    else this.#propose();
+  }
+
+  hello(): Hello {
+    const { nodeId, memberId, incarnation, clusterId: cluster, phase } = this.#identity;
+    const { members, shards } = this.#options;
+    const greeting: Greeting = { phase, members, shards };
+    return { nodeId, memberId, incarnation, clusterId: cluster, greeting: JSON.stringify(greeting) };
+  }
+
+  /** Judges a peer that has shown that it knows the secret. */
+  verify(peer: Hello): Refusal | undefined {
+    const greeting = parseGreeting(peer.greeting);
+    if (greeting === undefined) {
+      return later(`node ${peer.nodeId} sent a greeting that this version does not know`);
+    }
+    const known = this.#incarnations.get(peer.memberId) ?? 0;
+    if (peer.incarnation < known) {
+      return fatal(
+        `the data directory of node ${peer.nodeId} is an older copy (start ${peer.incarnation}, node ` +
+          `${this.#identity.nodeId} has seen start ${known}); replace this member instead of restoring its directory`,
+      );
+    }
+    const isForming = this.#identity.phase !== 'formed' && greeting.phase !== 'formed';
+    const refusal = isForming
+      ? this.#verifyForming(peer, greeting)
+      : this.#identity.phase === 'new'
+        ? undefined
+        : this.#verifyMember(peer);
+    if (refusal === undefined) this.#incarnations.set(peer.memberId, peer.incarnation);
+    return refusal;
+  }
+
+  connected(peer: NodeId, hello: Hello): void {
+    this.#hellos.set(peer, hello);
+    const { clusterId: cluster, phase } = this.#identity;
+    if (phase === 'formed' && cluster !== undefined) {
+      if (parseGreeting(hello.greeting)?.phase !== 'formed') {
+        this.#send(peer, { kind: 'formed', clusterId: cluster });
+      }
+      return;
+    }
+    this.#propose();
+  }
+
+  disconnected(peer: NodeId): void {
+    this.#hellos.delete(peer);
+    this.#agreed.delete(peer);
+  }
+
+  /** False where the frame makes no sense. */
+  receive(from: NodeId, payload: Uint8Array): boolean {
+    const note = parseNote(payload);
+    if (note === undefined) return false;
+    switch (note.kind) {
+      case 'propose':
+        this.#agree(from, note);
+        return true;
+      case 'agree':
+        if (note.clusterId === this.#identity.clusterId) {
+          this.#agreed.add(from);
+          this.#complete();
+        }
+        return true;
+      case 'formed':
+        if (note.clusterId === this.#identity.clusterId) this.#form();
+        return true;
+    }
+  }
+
+  /** Both sides are still forming: they must be configured alike, and remember the same proposal if any. */
+  #verifyForming(peer: Hello, greeting: Greeting): Refusal | undefined {
+    const { members, shards } = this.#options;
+    const here = this.#identity.nodeId;
+    const difference =
+      greeting.shards !== shards
+        ? `shards is ${shards} at node ${here} and ${greeting.shards} at node ${peer.nodeId}`
+        : greeting.members.join(' ') !== members.join(' ')
+          ? `the members are ${members.join(', ')} at node ${here} and ${greeting.members.join(', ')} at node ${peer.nodeId}`
+          : undefined;
+    if (difference !== undefined) {
+      const reason = `the nodes disagree: ${difference}; give all members the same configuration and start them again`;
+      this.#options.onFatal(new NodeError('config-invalid', reason));
+      return fatal(reason);
+    }
+    if (this.#identity.phase === 'agreed') return this.#verifyMember(peer);
+    if (!members.includes(peer.nodeId)) {
+      return fatal(`node ${peer.nodeId} is not among the members of node ${here}: add it there`);
+    }
+    return undefined;
+  }
+
+  /** This node knows the cluster's members: the peer must be one of them, under the member id of that time. */
+  #verifyMember(peer: Hello): Refusal | undefined {
+    const { clusterId: cluster, members } = this.#identity;
+    if (peer.clusterId !== undefined && peer.clusterId !== cluster) {
+      return later(
+        `node ${peer.nodeId} belongs to cluster ${peer.clusterId}, node ${this.#identity.nodeId} to ${cluster ?? 'none'}; ` +
+          'one of them is configured with an address of the other cluster',
+      );
+    }
+    const member = members.find(({ nodeId }) => nodeId === peer.nodeId);
+    if (member === undefined) {
+      return fatal(
+        `node ${peer.nodeId} is not a member of cluster ${cluster ?? ''} (members ${listed(members)}); ` +
+          'a cluster keeps the members that it was formed with',
+      );
+    }
+    if (member.memberId === peer.memberId) return undefined;
+    return fatal(
+      `node ${peer.nodeId} is member ${member.memberId} of cluster ${cluster ?? ''}, but its data directory says ` +
+        `${peer.memberId}: it was wiped or exchanged; put the directory back, or replace the member`,
+    );
+  }
+
+  /** The member with the lowest id proposes, again after each new connection, until all have agreed. */
+  #propose(): void {
+    const { members, shards } = this.#options;
+    if (this.#identity.nodeId !== members[0] || this.#identity.phase === 'formed') return;
+    const others = members.slice(1);
+    if (!others.every((member) => this.#hellos.has(member))) return;
+    if (this.#identity.phase === 'agreed') {
+      this.#sendProposal();
+      return;
+    }
+    const identities: MemberIdentity[] = [
+      { nodeId: this.#identity.nodeId, memberId: this.#identity.memberId },
+    ];
+    for (const member of others) {
+      const hello = this.#hellos.get(member);
+      assert(hello !== undefined, 'all members are connected');
+      identities.push({ nodeId: member, memberId: hello.memberId });
+    }
+    const cluster = this.#options.newClusterId();
+    this.#save(
+      { ...this.#identity, phase: 'agreed', clusterId: cluster, members: identities, shards },
+      () => this.#sendProposal(),
+    );
+  }
+
+  #sendProposal(): void {
+    const { clusterId: cluster, members, shards } = this.#identity;
+    assert(cluster !== undefined, 'a proposal has a cluster id');
+    for (const { nodeId } of members.slice(1)) {
+      this.#send(nodeId, { kind: 'propose', clusterId: cluster, members, shards });
+    }
+    this.#complete();
+  }
+
+  #agree(from: NodeId, proposal: Proposal): void {
+    const { nodeId, memberId, phase, clusterId: cluster } = this.#identity;
+    const { members, shards } = proposal;
+    const agree = (): void => this.#send(from, { kind: 'agree', clusterId: proposal.clusterId });
+    if (phase !== 'new') {
+      if (cluster === proposal.clusterId) agree();
+      return;
+    }
+    const isMine = members.some((own) => own.nodeId === nodeId && own.memberId === memberId);
+    if (!isMine) {
+      this.#options.onFatal(
+        new NodeError(
+          'peer-refused',
+          `node ${from} proposes a cluster in which node ${nodeId} has another member id: this data directory was ` +
+            'wiped while the cluster formed; wipe those of all members and start them again',
+        ),
+      );
+      return;
+    }
+    this.#save(
+      { ...this.#identity, phase: 'agreed', clusterId: proposal.clusterId, members, shards },
+      agree,
+    );
+  }
+
+  #complete(): void {
+    if (this.#identity.phase !== 'agreed' || this.#identity.nodeId !== this.#options.members[0]) {
+      return;
+    }
+    const others = this.#identity.members.slice(1);
+    if (others.every(({ nodeId }) => this.#agreed.has(nodeId))) this.#form();
+  }
+
+  #form(): void {
+    if (this.#identity.phase !== 'agreed') return;
+    const cluster = this.#identity.clusterId;
+    assert(cluster !== undefined, 'an agreed identity has a cluster id');
+    this.#save({ ...this.#identity, phase: 'formed' }, () => {
+      for (const peer of this.#hellos.keys()) this.#send(peer, { kind: 'formed', clusterId: cluster });
+      this.#announce();
+    });
+  }
+
+  #announce(): void {
+    if (this.#isAnnounced) return;
+    this.#isAnnounced = true;
+    this.#options.onFormed(this.#identity);
+  }
+
+  /** The identity counts, for ourselves and for others, only once it is durable. */
+  #save(identity: Identity, saved: () => void): void {
+    this.#saving = this.#saving
+      .then(async () => {
+        if (phases.indexOf(this.#identity.phase) >= phases.indexOf(identity.phase)) return;
+        await this.#options.save(identity);
+        this.#identity = identity;
+        saved();
+      })
+      .catch((error: unknown) => {
+        const reason = error instanceof Error ? error.message : String(error);
+        this.#options.onFatal(
+          error instanceof NodeError ? error : new NodeError('storage-failed', reason, error),
+        );
+      });
+  }
+
+  #send(peer: NodeId, note: Note): void {
+    this.#options.send(peer, Buffer.from(JSON.stringify(note)));
+  }
+}
+
+const phases: readonly Identity['phase'][] = ['new', 'agreed', 'formed'];
+
+function fatal(reason: string): Refusal {
+  return { kind: 'fatal', reason };
+}
+
+function later(reason: string): Refusal {
+  return { kind: 'later', reason };
+}
+
+function listed(members: readonly MemberIdentity[]): string {
+  return members.map(({ nodeId }) => nodeId).join(', ');
+}
+
+function parseGreeting(text: string): Greeting | undefined {
+  const json = parseJson(Buffer.from(text));
+  if (typeof json !== 'object' || json === null) return undefined;
+  const { phase, members, shards } = json as Record<string, unknown>;
+  const known = phases.find((name) => name === phase);
+  if (known === undefined || !Array.isArray(members) || typeof shards !== 'number') return undefined;
+  return { phase: known, members: members.map(Number), shards };
+}
+
+function parseNote(payload: Uint8Array): Note | undefined {
+  const json = parseJson(payload);
+  if (typeof json !== 'object' || json === null) return undefined;
+  const { kind, clusterId: id, members, shards } = json as Record<string, unknown>;
+  if (typeof id !== 'string') return undefined;
+  const cluster = clusterId(id);
+  if (kind === 'agree' || kind === 'formed') return { kind, clusterId: cluster };
+  const identities = parseMembers(members);
+  if (kind !== 'propose' || identities === undefined || typeof shards !== 'number') return undefined;
+  return { kind, clusterId: cluster, members: identities, shards };
+}

@@ -1,0 +1,233 @@
+/**
+ * The frames by which nodes take commands to leaders and form a cluster. Kinds 16 and up; 1…15 are the replicas'.
+ *
+ * Layouts, big-endian:
+ *
+ *     group      u16 group | u48 term | a group of commands (replica/batch)
+ *     answer     u16 group | u48 session | u48 sequence | u8 outcome | replies
+ *     open       u16 group | u32 incarnation | u32 nonce | 8 bytes member id
+ *     opened     u16 group | u32 nonce | u48 session
+ *     read       u16 group | u48 read | u32 count | commands (replica/batch)
+ *     readAnswer u16 group | u48 read | u8 outcome | replies
+ *     replies    u32 count | (u32 length | bytes)…
+ *     formation  JSON (cluster/formation)
+ *
+ * Decoders return undefined for anything that does not fit exactly.
+ */
+
+import { groupId, memberId, term, type GroupId, type MemberId, type Term } from '../base/ids.ts';
+import {
+  decodeCommands,
+  decodeGroup,
+  encodeCommands,
+  encodeGroup,
+  type CommandGroup,
+} from '../replica/batch.ts';
+import { asBuffer } from '../replica/bytes.ts';
+import type { GroupAnswer } from '../replica/replica.ts';
+
+export const frameKind = {
+  group: 16,
+  answer: 17,
+  open: 18,
+  opened: 19,
+  read: 20,
+  readAnswer: 21,
+  formation: 22,
+} as const;
+
+/** A command as it travels: views into the frame on arrival. */
+interface Command {
+  readonly database: number;
+  readonly bytes: Uint8Array;
+}
+
+export interface GroupFrame {
+  readonly group: GroupId;
+  /** The term whose leader it is meant for. */
+  readonly term: Term;
+  readonly commands: CommandGroup;
+}
+
+export interface AnswerFrame {
+  readonly group: GroupId;
+  readonly session: number;
+  readonly sequence: number;
+  readonly answer: GroupAnswer;
+}
+
+export interface OpenFrame {
+  readonly group: GroupId;
+  readonly incarnation: number;
+  readonly nonce: number;
+  readonly member: MemberId;
+}
+
+export interface OpenedFrame {
+  readonly group: GroupId;
+  readonly nonce: number;
+  readonly session: number;
+}
+
+export interface ReadFrame {
+  readonly group: GroupId;
+  /** The origin's number for these reads. */
+  readonly read: number;
+  readonly commands: readonly Command[];
+}
+
+export interface ReadAnswerFrame {
+  readonly group: GroupId;
+  readonly read: number;
+  /** Undefined where the node does not lead: ask the leader. */
+  readonly replies: readonly string[] | undefined;
+}
+
+/** Checklist: the order is the format. */
+const outcomes = ['replies', 'forgotten', 'gap', 'unknown-session'] as const;
+const noReplies: readonly string[] = [];
+
+export function encodeGroupFrame(frame: GroupFrame): readonly Uint8Array[] {
+  const head = Buffer.allocUnsafe(8);
+  head.writeUInt16BE(frame.group, 0);
+  head.writeUIntBE(frame.term, 2, 6);
+  return [head, encodeGroup(frame.commands)];
+}
+
+export function decodeGroupFrame(payload: Uint8Array): GroupFrame | undefined {
+  const buffer = asBuffer(payload);
+  if (buffer.length < 8) return undefined;
+  const commands = decodeGroup(buffer.subarray(8));
+  if (commands?.kind !== 'commands') return undefined;
+  const group = groupId(buffer.readUInt16BE(0));
+  return { group, term: term(buffer.readUIntBE(2, 6)), commands };
+}
+
+export function encodeAnswerFrame(frame: AnswerFrame): Uint8Array {
+  const replies = frame.answer.kind === 'replies' ? frame.answer.replies : noReplies;
+  const buffer = Buffer.allocUnsafe(15 + repliesBytes(replies));
+  buffer.writeUInt16BE(frame.group, 0);
+  buffer.writeUIntBE(frame.session, 2, 6);
+  buffer.writeUIntBE(frame.sequence, 8, 6);
+  buffer.writeUInt8(outcomes.indexOf(frame.answer.kind), 14);
+  writeReplies(buffer, 15, replies);
+  return buffer;
+}
+
+export function decodeAnswerFrame(payload: Uint8Array): AnswerFrame | undefined {
+  const buffer = asBuffer(payload);
+  if (buffer.length < 15) return undefined;
+  const kind = outcomes[buffer.readUInt8(14)];
+  const replies = readReplies(buffer, 15);
+  if (kind === undefined || replies === undefined) return undefined;
+  return {
+    group: groupId(buffer.readUInt16BE(0)),
+    session: buffer.readUIntBE(2, 6),
+    sequence: buffer.readUIntBE(8, 6),
+    answer: kind === 'replies' ? { kind, replies } : { kind },
+  };
+}
+
+export function encodeOpenFrame(frame: OpenFrame): Uint8Array {
+  const buffer = Buffer.allocUnsafe(18);
+  buffer.writeUInt16BE(frame.group, 0);
+  buffer.writeUInt32BE(frame.incarnation, 2);
+  buffer.writeUInt32BE(frame.nonce, 6);
+  buffer.write(frame.member, 10, 8, 'hex');
+  return buffer;
+}
+
+export function decodeOpenFrame(payload: Uint8Array): OpenFrame | undefined {
+  const buffer = asBuffer(payload);
+  if (buffer.length !== 18) return undefined;
+  return {
+    group: groupId(buffer.readUInt16BE(0)),
+    incarnation: buffer.readUInt32BE(2),
+    nonce: buffer.readUInt32BE(6),
+    member: memberId(buffer.toString('hex', 10, 18)),
+  };
+}
+
+export function encodeOpenedFrame(frame: OpenedFrame): Uint8Array {
+  const buffer = Buffer.allocUnsafe(12);
+  buffer.writeUInt16BE(frame.group, 0);
+  buffer.writeUInt32BE(frame.nonce, 2);
+  buffer.writeUIntBE(frame.session, 6, 6);
+  return buffer;
+}
+
+export function decodeOpenedFrame(payload: Uint8Array): OpenedFrame | undefined {
+  const buffer = asBuffer(payload);
+  if (buffer.length !== 12) return undefined;
+  return {
+    group: groupId(buffer.readUInt16BE(0)),
+    nonce: buffer.readUInt32BE(2),
+    session: buffer.readUIntBE(6, 6),
+  };
+}
+
+export function encodeReadFrame(frame: ReadFrame): readonly Uint8Array[] {
+  const head = Buffer.allocUnsafe(12);
+  head.writeUInt16BE(frame.group, 0);
+  head.writeUIntBE(frame.read, 2, 6);
+  head.writeUInt32BE(frame.commands.length, 8);
+  return [head, encodeCommands(frame.commands)];
+}
+
+export function decodeReadFrame(payload: Uint8Array): ReadFrame | undefined {
+  const buffer = asBuffer(payload);
+  if (buffer.length < 12) return undefined;
+  const commands = decodeCommands(buffer.subarray(12), buffer.readUInt32BE(8));
+  if (commands === undefined) return undefined;
+  return { group: groupId(buffer.readUInt16BE(0)), read: buffer.readUIntBE(2, 6), commands };
+}
+
+export function encodeReadAnswerFrame(frame: ReadAnswerFrame): Uint8Array {
+  const replies = frame.replies ?? noReplies;
+  const buffer = Buffer.allocUnsafe(9 + repliesBytes(replies));
+  buffer.writeUInt16BE(frame.group, 0);
+  buffer.writeUIntBE(frame.read, 2, 6);
+  buffer.writeUInt8(frame.replies === undefined ? 1 : 0, 8);
+  writeReplies(buffer, 9, replies);
+  return buffer;
+}
+
+export function decodeReadAnswerFrame(payload: Uint8Array): ReadAnswerFrame | undefined {
+  const buffer = asBuffer(payload);
+  if (buffer.length < 9) return undefined;
+  const replies = readReplies(buffer, 9);
+  const outcome = buffer.readUInt8(8);
+  if (replies === undefined || outcome > 1) return undefined;
+  const group = groupId(buffer.readUInt16BE(0));
+  return { group, read: buffer.readUIntBE(2, 6), replies: outcome === 0 ? replies : undefined };
+}
+
+function repliesBytes(replies: readonly string[]): number {
+  let size = 4;
+  for (const reply of replies) size += 4 + reply.length;
+  return size;
+}
+
+/** Replies are latin1: one char is one byte. */
+function writeReplies(buffer: Buffer, start: number, replies: readonly string[]): void {
+  let at = buffer.writeUInt32BE(replies.length, start);
+  for (const reply of replies) {
+    at = buffer.writeUInt32BE(reply.length, at);
+    at += buffer.write(reply, at, 'latin1');
+  }
+}
+
+function readReplies(buffer: Buffer, start: number): readonly string[] | undefined {
+  if (buffer.length < start + 4) return undefined;
+  const count = buffer.readUInt32BE(start);
+  const replies: string[] = [];
+  let at = start + 4;
+  while (replies.length < count) {
+    if (at + 4 > buffer.length) return undefined;
+    const from = at + 4;
+    at = from + buffer.readUInt32BE(at);
+    if (at > buffer.length) return undefined;
+    replies.push(buffer.toString('latin1', from, at));
+  }
+  return at === buffer.length ? replies : undefined;
+}

@@ -1,0 +1,296 @@
+/**
+ * This node's commands on their way through one shard's log, and their replies on the way back: exactly once.
+ *
+ * What is submitted in one turn becomes one group. A group gets the session's next sequence when it is first sent, and keeps it: after a
+ * change of leader or term, or a broken connection, every unanswered group is sent again in order, before
+ * newer ones, and the replicated session tells the leader which of them were applied (`replica/sessions`).
+ *
+ * Time-outs. A group that was never sent fails with `cluster-down`: it did not happen. One that was sent fails with `in-doubt`;
+ * its sequence is then sent again *empty*, so that either the original has entered the log already, or it never can: nothing
+ * happens behind the client's back later.
+ *
+ * Bounds: `unansweredGroupsMax` and `unansweredBytesMax` sent at a time; what waits is bounded by the node
+ * (`member`), which stops reading from clients.
+ */
+
+import { assert } from '../base/assert.ts';
+import type { Clock } from '../base/clock.ts';
+import { sessionId, type NodeId, type Term } from '../base/ids.ts';
+import { encodeCommands, type CommandGroup } from '../replica/batch.ts';
+import type { GroupAnswer } from '../replica/replica.ts';
+import type { Submission, SubmitFailure } from './cluster.ts';
+
+const unansweredGroupsMax = 128;
+const unansweredBytesMax = 32 << 20;
+/** A group is closed at this size; a larger command is a group of its own. */
+const groupBytesMax = 1 << 20;
+/** An answer or a frame may have been dropped: unanswered groups are sent again after this long. */
+const resendMs = 1_000;
+const reopenMs = 500;
+/** A session that has been idle this long is replaced before use; replicas end it at twice that (`replica/sessions`). */
+const sessionRestMs = 5 * 60_000;
+
+export interface Leader {
+  readonly node: NodeId;
+  readonly term: Term;
+}
+
+export interface OriginOptions {
+  readonly clock: Clock;
+  readonly commandTimeoutMs: number;
+  /** Undefined while none is known. */
+  readonly leader: () => Leader | undefined;
+  /** Takes a group to the leader; answers come back through `answered`. Lost frames are sent again. */
+  readonly send: (leader: Leader, group: CommandGroup) => void;
+  readonly openSession: (leader: Leader, nonce: number) => void;
+  /** So many submissions of so many bytes have got a reply or have failed. */
+  readonly onSettled: (count: number, bytes: number) => void;
+}
+
+interface Unanswered {
+  readonly sequence: number;
+  /** Emptied when they fail: then the sequence is sent without commands. */
+  submissions: readonly Submission[];
+  body: Uint8Array;
+  readonly deadlineMs: number;
+  isAnswered: boolean;
+}
+
+interface Waiting {
+  readonly submissions: Submission[];
+  readonly deadlineMs: number;
+  bytes: number;
+}
+
+type Session =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'opening'; readonly nonce: number; askedMs: number }
+  | { readonly kind: 'open'; readonly id: number };
+
+const noBody = new Uint8Array(0);
+const noSubmissions: readonly Submission[] = [];
+
+export class Origin {
+  readonly #options: OriginOptions;
+  readonly #waiting: Waiting[] = [];
+  /** The last of those that wait, while its turn lasts. */
+  #turn: Waiting | undefined;
+  /** Invariant: sequences rise by one; the first is `#acknowledged + 1`. */
+  readonly #unanswered: Unanswered[] = [];
+  #unansweredBytes = 0;
+  #acknowledged = 0;
+  #session: Session = { kind: 'none' };
+  #nonce = 0;
+  #lastUsedMs = 0;
+  #sentAgainMs = 0;
+  #mustSendAgain = false;
+
+  constructor(options: OriginOptions) {
+    this.#options = options;
+  }
+
+  /** Takes a submission; it leaves with `flush`, at the end of the turn. */
+  submit(submission: Submission): void {
+    const size = submission.bytes.length;
+    if (this.#turn === undefined || this.#turn.bytes + size > groupBytesMax) {
+      const nowMs = this.#options.clock.monotonicMs();
+      const deadlineMs = nowMs + this.#options.commandTimeoutMs;
+      this.#turn = { submissions: [], deadlineMs, bytes: 0 };
+      this.#waiting.push(this.#turn);
+    }
+    this.#turn.submissions.push(submission);
+    this.#turn.bytes += size;
+  }
+
+  /** Sends what waits, as far as leader, session and window allow. */
+  flush(): void {
+    this.#turn = undefined;
+    if (this.#waiting.length === 0) return;
+    const leader = this.#options.leader();
+    if (leader === undefined || !this.#ensureSession(leader)) return;
+    while (
+      this.#waiting.length > 0 &&
+      this.#unanswered.length < unansweredGroupsMax &&
+      (this.#unanswered.length === 0 || this.#unansweredBytes < unansweredBytesMax)
+    ) {
+      this.#sendNext(leader);
+    }
+  }
+
+  /** Another leader or term, or the leader's connection came back: everything unanswered goes again, in order. */
+  sendAgain(): void {
+    const leader = this.#options.leader();
+    if (leader === undefined) return;
+    this.#mustSendAgain = false;
+    this.#sentAgainMs = this.#options.clock.monotonicMs();
+    if (this.#session.kind === 'opening') this.#options.openSession(leader, this.#session.nonce);
+    if (this.#session.kind === 'none') this.#ensureSession(leader);
+    for (const group of this.#unanswered) if (!group.isAnswered) this.#send(leader, group);
+    this.flush();
+  }
+
+  opened(nonce: number, session: number): void {
+    if (this.#session.kind !== 'opening' || this.#session.nonce !== nonce) return;
+    assert(this.#unanswered.length === 0, 'a session opens with nothing unanswered');
+    this.#session = { kind: 'open', id: session };
+    this.#acknowledged = 0;
+    this.#lastUsedMs = this.#options.clock.monotonicMs();
+    this.flush();
+  }
+
+  answered(session: number, sequence: number, answer: GroupAnswer): void {
+    if (this.#session.kind !== 'open' || this.#session.id !== session) return;
+    const group = this.#unanswered[sequence - this.#acknowledged - 1];
+    if (group === undefined || group.isAnswered) return;
+    switch (answer.kind) {
+      case 'replies':
+        this.#settle(group, answer.replies);
+        break;
+      case 'forgotten':
+        this.#fail(group.submissions, 'in-doubt');
+        break;
+      case 'gap':
+        this.#mustSendAgain = true;
+        return;
+      case 'unknown-session':
+        this.#endSession();
+        return;
+    }
+    this.#forget(group);
+    this.flush();
+  }
+
+  /** Time-outs and second tries; called every heartbeat interval. */
+  tick(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    this.#expire(nowMs);
+    const leader = this.#options.leader();
+    if (leader === undefined) return;
+    if (this.#session.kind === 'opening' && nowMs - this.#session.askedMs > reopenMs) {
+      this.#session.askedMs = nowMs;
+      this.#options.openSession(leader, this.#session.nonce);
+    }
+    const isOverdue = this.#unanswered.length > 0 && nowMs - this.#lastSentMs() > resendMs;
+    if (this.#mustSendAgain || isOverdue) this.sendAgain();
+    else this.flush();
+  }
+
+  /** The node stops: nothing will be answered any more. */
+  close(): void {
+    for (const { submissions } of this.#waiting.splice(0)) this.#fail(submissions, 'closing');
+    for (const { submissions } of this.#unanswered.splice(0)) this.#fail(submissions, 'in-doubt');
+  }
+
+  #lastSentMs(): number {
+    return Math.max(this.#sentAgainMs, this.#lastUsedMs);
+  }
+
+  #ensureSession(leader: Leader): boolean {
+    const nowMs = this.#options.clock.monotonicMs();
+    if (this.#session.kind === 'open') {
+      const isRested = nowMs - this.#lastUsedMs > sessionRestMs && this.#unanswered.length === 0;
+      if (!isRested) return true;
+      this.#session = { kind: 'none' };
+    }
+    if (this.#session.kind === 'none') {
+      this.#nonce += 1;
+      this.#session = { kind: 'opening', nonce: this.#nonce, askedMs: nowMs };
+      this.#options.openSession(leader, this.#nonce);
+    }
+    return false;
+  }
+
+  /** The first waiting group, joined by those behind it that fit. */
+  #sendNext(leader: Leader): void {
+    const first = this.#waiting.shift();
+    assert(first !== undefined, 'a group waits');
+    const { submissions } = first;
+    let size = first.bytes;
+    for (;;) {
+      const next = this.#waiting[0];
+      if (next === undefined || size + next.bytes > groupBytesMax) break;
+      this.#waiting.shift();
+      for (const submission of next.submissions) submissions.push(submission);
+      size += next.bytes;
+    }
+    const group: Unanswered = {
+      sequence: this.#acknowledged + this.#unanswered.length + 1,
+      submissions,
+      body: encodeCommands(submissions),
+      deadlineMs: first.deadlineMs,
+      isAnswered: false,
+    };
+    this.#unanswered.push(group);
+    this.#unansweredBytes += group.body.length;
+    this.#lastUsedMs = this.#options.clock.monotonicMs();
+    this.#send(leader, group);
+  }
+
+  #send(leader: Leader, group: Unanswered): void {
+    assert(this.#session.kind === 'open', 'groups are sent in a session');
+    this.#options.send(leader, {
+      kind: 'commands',
+      session: sessionId(this.#session.id),
+      sequence: group.sequence,
+      acknowledged: this.#acknowledged,
+      count: group.submissions.length,
+      body: group.body,
+    });
+  }
+
+  #settle(group: Unanswered, replies: readonly string[]): void {
+    const { submissions } = group;
+    group.submissions = noSubmissions;
+    if (submissions.length === 0) return;
+    assert(submissions.length === replies.length, 'every command of a group has its reply');
+    let bytes = 0;
+    submissions.forEach((submission, place) => {
+      bytes += submission.bytes.length;
+      submission.settle(replies[place] ?? '');
+    });
+    this.#options.onSettled(submissions.length, bytes);
+  }
+
+  #fail(submissions: readonly Submission[], failure: SubmitFailure): void {
+    let bytes = 0;
+    for (const submission of submissions) {
+      bytes += submission.bytes.length;
+      submission.fail(failure);
+    }
+    if (submissions.length > 0) this.#options.onSettled(submissions.length, bytes);
+  }
+
+  /** An answered group; the answered ones at the head are acknowledged from now on. */
+  #forget(group: Unanswered): void {
+    group.isAnswered = true;
+    this.#unansweredBytes -= group.body.length;
+    group.body = noBody;
+    while (this.#unanswered[0]?.isAnswered === true) {
+      this.#unanswered.shift();
+      this.#acknowledged += 1;
+    }
+  }
+
+  #expire(nowMs: number): void {
+    while ((this.#waiting[0]?.deadlineMs ?? Infinity) <= nowMs) {
+      this.#fail(this.#waiting.shift()?.submissions ?? noSubmissions, 'cluster-down');
+    }
+    for (const group of this.#unanswered) {
+      if (group.deadlineMs > nowMs) break;
+      if (group.isAnswered || group.submissions.length === 0) continue;
+      const { submissions } = group;
+      this.#unansweredBytes -= group.body.length;
+      group.submissions = noSubmissions;
+      group.body = noBody;
+      this.#fail(submissions, 'in-doubt');
+    }
+  }
+
+  /** The shard has forgotten the session: what was sent may have happened, and no more of it will. */
+  #endSession(): void {
+    this.#session = { kind: 'none' };
+    this.#unansweredBytes = 0;
+    for (const { submissions } of this.#unanswered.splice(0)) this.#fail(submissions, 'in-doubt');
+    this.flush();
+  }
+}

@@ -1,0 +1,27 @@
+/**
+ * Which members hold a replica of a group when a cluster forms, and which of them should lead it first.
+ *
+ * Pure and the same on every member: it needs only the members and the group.
+ */
+
+import type { GroupId, NodeId } from '../base/ids.ts';
+import type { ConfState } from '../raft/message.ts';
+
+/** Every member votes in every group; more members than this need placement of their own. */
+export const membersMax = 5;
+
+/** The first members of a group. `members` ascend, 1…`membersMax`. */
+export function initialMembers(members: readonly NodeId[]): ConfState {
+  return {
+    voters: members,
+    votersOutgoing: [],
+    learners: [],
+    learnersNext: [],
+    autoLeave: false,
+  };
+}
+
+/** Spreads the first leaders over the members. */
+export function firstLeader(members: readonly NodeId[], group: GroupId): NodeId | undefined {
+  return members[group % members.length];
+}

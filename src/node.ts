@@ -1,0 +1,379 @@
+/**
+ * Wires one node: the only file that chooses implementations.
+ *
+ * Order of life: open the log, raise the incarnation, listen for peers, form or recognise the cluster, bring up the
+ * replicas, then listen for clients. Stopping goes the other way.
+ */
+
+import { NodeError } from './base/errors.ts';
+import { clusterId, memberId, nodeId, type NodeId } from './base/ids.ts';
+import type { Logger } from './base/logger.ts';
+import type { ShardStatus } from './cluster/cluster.ts';
+import { Formation } from './cluster/formation.ts';
+import { frameKind } from './cluster/frames.ts';
+import { Member } from './cluster/member.ts';
+import { membersMax } from './cluster/placement.ts';
+import { latin1Slice } from './command/latin1.ts';
+import { createMemoryEngine } from './engine/memory/memory-engine.ts';
+import { createFront, type Front } from './front/front.ts';
+import type { FrontStatistics } from './front/statistics.ts';
+import type { Identity, Log } from './log/log.ts';
+import { openLevelLog } from './log/level-log.ts';
+import { createMemoryLog } from './log/memory-log.ts';
+import { replicaSettings } from './replica/settings.ts';
+import { shardsMax } from './shard/shard-map.ts';
+import { machineSystem, type System } from './system.ts';
+import { createTcpTransport, type TcpTransport } from './transport/tcp-transport.ts';
+
+export interface MemberConfig {
+  readonly id: number;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Everything a node is told. Durations in ms. */
+export interface NodeConfig {
+  readonly nodeId: number;
+  /** All members, this node among them; 1…5. Addresses are looked up at each connect. */
+  readonly members: readonly MemberConfig[];
+  /** `new` lets an empty directory take part in forming a cluster; `existing` refuses it. */
+  readonly bootstrap: 'new' | 'existing';
+  /** 1…64, fixed when the cluster forms. */
+  readonly shards: number;
+  readonly engine: 'memory';
+  readonly storage: 'level' | 'memory';
+  /** Needed for `level`. */
+  readonly dataDirectory: string | undefined;
+  readonly clientHost: string;
+  /** 0: any free one. Undefined: no listener. */
+  readonly clientPort: number | undefined;
+  readonly peerHost: string;
+  readonly peerPort: number;
+  /** Undefined only where peers are on loopback. */
+  readonly clusterSecret: string | undefined;
+  readonly heartbeatMs: number;
+  readonly electionTimeoutMs: number;
+  readonly commandTimeoutMs: number;
+  readonly maxClients: number;
+  readonly reads: 'lease' | 'read-index';
+  /** Taken off each lease: how much monotonic clocks may differ within an election timeout. */
+  readonly clockDriftMs: number;
+  /** Shifts the wall clock, for tests. */
+  readonly clockOffsetMs: number;
+  readonly logger: Logger;
+  /** This program's. */
+  readonly version: string;
+  /** The node cannot go on; it has stopped answering. Called at most once. */
+  readonly onFatal: (error: NodeError) => void;
+}
+
+export interface NodeStatus {
+  readonly nodeId: number;
+  readonly memberId: string;
+  readonly clusterId: string | undefined;
+  readonly incarnation: number;
+  readonly phase: 'forming' | 'joining' | 'running' | 'stopping';
+  readonly uptimeMs: number;
+  readonly shards: readonly ShardStatus[];
+  readonly peers: readonly { readonly id: number; readonly isConnected: boolean }[];
+}
+
+/** Plain numbers, read at each scrape. */
+export interface NodeMetrics {
+  readonly status: NodeStatus;
+  readonly front: FrontStatistics | undefined;
+}
+
+/** How long a stopping node waits for its leaderships to move. */
+const handOverMs = 1_000;
+const handOverStepMs = 20;
+
+/**
+ * Starts a node. Resolves once it listens for peers and clients; the cluster may still be forming.
+ *
+ * Rejects with a NodeError: `config-invalid`, `locked`, `damaged`, `storage-failed`.
+ */
+export async function openNode(config: NodeConfig): Promise<OutriggerNode> {
+  checkConfig(config);
+  const system = machineSystem(config.clockOffsetMs);
+  const log = await openLog(config);
+  try {
+    const identity = await startLife(config, log, system);
+    const node = new OutriggerNode({ config, system, log, identity });
+    await node.start();
+    return node;
+  } catch (error) {
+    await log.close();
+    throw error;
+  }
+}
+
+export class OutriggerNode {
+  readonly #config: NodeConfig;
+  readonly #system: System;
+  readonly #log: Log;
+  readonly #transport: TcpTransport;
+  readonly #formation: Formation;
+  readonly #member: Member;
+  readonly #front: Front | undefined;
+  readonly #startedMs: number;
+  readonly #identity: Identity;
+  #clientPort: number | undefined;
+  #isStopping = false;
+
+  constructor(options: {
+    readonly config: NodeConfig;
+    readonly system: System;
+    readonly log: Log;
+    readonly identity: Identity;
+  }) {
+    const { config, system, log, identity } = options;
+    this.#config = config;
+    this.#system = system;
+    this.#log = log;
+    this.#identity = identity;
+    this.#startedMs = system.clock.monotonicMs();
+    this.#transport = this.#makeTransport();
+    this.#member = this.#makeMember();
+    this.#formation = this.#makeFormation();
+    this.#front = config.clientPort === undefined ? undefined : this.#makeFront(config.clientPort);
+  }
+
+  /** Where clients connect; undefined without a listener. */
+  get clientPort(): number | undefined {
+    return this.#clientPort;
+  }
+
+  get peerPort(): number | undefined {
+    return this.#transport.address()?.port;
+  }
+
+  /** The node's part in the cluster, for those who submit commands in-process. */
+  get cluster(): Member {
+    return this.#member;
+  }
+
+  async start(): Promise<void> {
+    await this.#transport.start({
+      hello: () => this.#formation.hello(),
+      verify: (peer) => this.#formation.verify(peer),
+      onConnected: (peer, lane, hello) => {
+        if (lane === 'control') this.#formation.connected(peer, hello);
+        this.#member.connected(peer, lane);
+      },
+      onDisconnected: (peer, lane) => {
+        if (lane === 'control') this.#formation.disconnected(peer);
+        this.#member.disconnected(peer, lane);
+      },
+      onFrame: (peer, _lane, kind, payload) => this.#receive(peer, kind, payload),
+      onRefused: (peer, refusal) => {
+        if (refusal.kind === 'fatal') this.#fail(new NodeError('peer-refused', refusal.reason));
+        else this.#config.logger.warn({ peer }, `refused by a peer: ${refusal.reason}`);
+      },
+    });
+    try {
+      this.#clientPort = (await this.#front?.start())?.port;
+    } catch (error) {
+      await this.#transport.close();
+      throw error;
+    }
+    this.#formation.start();
+  }
+
+  status(): NodeStatus {
+    const { phase, clusterId: cluster } = this.#formation.identity;
+    const isForming = phase !== 'formed';
+    const isRunning = this.#member.shards > 0;
+    return {
+      nodeId: this.#config.nodeId,
+      memberId: this.#identity.memberId,
+      clusterId: cluster,
+      incarnation: this.#identity.incarnation,
+      phase: this.#isStopping ? 'stopping' : isForming ? 'forming' : isRunning ? 'running' : 'joining',
+      uptimeMs: Math.round(this.#system.clock.monotonicMs() - this.#startedMs),
+      shards: this.#member.status(),
+      peers: this.#config.members
+        .filter(({ id }) => id !== this.#config.nodeId)
+        .map(({ id }) => ({ id, isConnected: this.#transport.isConnected(nodeId(id), 'control') })),
+    };
+  }
+
+  metrics(): NodeMetrics {
+    return { status: this.status(), front: this.#front?.statistics() };
+  }
+
+  /** Gives leaderships away, closes clients' connections, then everything else. Idempotent. */
+  async stop(): Promise<void> {
+    if (this.#isStopping) return;
+    this.#isStopping = true;
+    const untilMs = this.#system.clock.monotonicMs() + handOverMs;
+    while (this.#member.handOver() && this.#system.clock.monotonicMs() < untilMs) {
+      await new Promise<void>((resolve) => {
+        this.#system.timers.after(handOverStepMs, resolve);
+      });
+    }
+    await this.#close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#front?.close();
+    await this.#member.close();
+    await this.#transport.close();
+    await this.#log.close();
+  }
+
+  #receive(peer: NodeId, kind: number, payload: Uint8Array): void {
+    const isKnown =
+      kind === frameKind.formation
+        ? this.#formation.receive(peer, payload)
+        : this.#member.receive(peer, kind, payload);
+    if (!isKnown) this.#config.logger.warn({ peer, kind }, 'dropped a frame that makes no sense');
+  }
+
+  /** The first failure stops the node; whatever it says afterwards would be worth nothing. */
+  #fail(error: unknown): void {
+    if (this.#isStopping) return;
+    this.#isStopping = true;
+    const failure =
+      error instanceof NodeError
+        ? error
+        : new NodeError('damaged', `this node cannot go on: ${String(error)}`, error);
+    this.#config.onFatal(failure);
+    this.#close().catch((cause: unknown) => {
+      this.#config.logger.error({ cause: String(cause) }, 'closing after a failure failed');
+    });
+  }
+
+  #makeTransport(): TcpTransport {
+    const config = this.#config;
+    const { timers, random, randomBytes } = this.#system;
+    const peers = config.members.map(({ id, host, port }) => [nodeId(id), { host, port }] as const);
+    return createTcpTransport({
+      self: nodeId(config.nodeId),
+      listen: { host: config.peerHost, port: config.peerPort },
+      peers: new Map(peers),
+      secret: config.clusterSecret,
+      timers,
+      random,
+      randomBytes,
+      logger: config.logger,
+    });
+  }
+
+  #makeMember(): Member {
+    const { clock, timers, random } = this.#system;
+    return new Member({
+      nodeId: nodeId(this.#config.nodeId),
+      memberId: this.#identity.memberId,
+      incarnation: this.#identity.incarnation,
+      log: this.#log,
+      transport: this.#transport,
+      clock,
+      timers,
+      random,
+      settings: replicaSettings(this.#config),
+      commandTimeoutMs: this.#config.commandTimeoutMs,
+      makeEngine: () => createMemoryEngine({ random, timers, latin1Slice }),
+      onFailed: (error) => this.#fail(error),
+    });
+  }
+
+  #makeFormation(): Formation {
+    return new Formation({
+      identity: this.#identity,
+      members: this.#config.members.map(({ id }) => nodeId(id)).sort((a, b) => a - b),
+      shards: this.#config.shards,
+      save: (identity) => this.#log.saveIdentity(identity),
+      newClusterId: () => clusterId(Buffer.from(this.#system.randomBytes(16)).toString('hex')),
+      send: (peer, payload) => {
+        this.#transport.send(peer, 'control', frameKind.formation, [payload]);
+      },
+      onFormed: (identity) => {
+        this.#member.start(identity).catch((error: unknown) => this.#fail(error));
+      },
+      onFatal: (error) => this.#fail(error),
+    });
+  }
+
+  #makeFront(port: number): Front {
+    const { clock, timers, random } = this.#system;
+    const { clientHost: host, maxClients, engine, version, logger } = this.#config;
+    return createFront({
+      cluster: this.#member,
+      clock,
+      timers,
+      random,
+      logger,
+      host,
+      port,
+      maxClients,
+      commandTimeoutMs: this.#config.commandTimeoutMs,
+      engineName: engine,
+      nodeVersion: version,
+      processId: process.pid,
+    });
+  }
+}
+
+/** What the program's schema cannot promise for those who use the library. */
+function checkConfig(config: NodeConfig): void {
+  const ids = config.members.map(({ id }) => id);
+  const invalid = (message: string): NodeError => new NodeError('config-invalid', message);
+  if (!ids.includes(config.nodeId)) {
+    throw invalid(
+      `node ${config.nodeId} is not among the members (${ids.join(', ')}): add it, or set nodeId`,
+    );
+  }
+  if (new Set(ids).size < ids.length) throw invalid('members: two have the same id');
+  if (ids.length > membersMax) {
+    throw invalid(`members: ${ids.length} are given, a cluster has 1 to ${membersMax}`);
+  }
+  if (config.shards < 1 || config.shards > shardsMax) {
+    throw invalid(`shards: ${config.shards} is not 1 to ${shardsMax}`);
+  }
+  if (config.electionTimeoutMs < 4 * config.heartbeatMs) {
+    throw invalid('electionTimeoutMs must be at least 4 times heartbeatMs');
+  }
+}
+
+function openLog(config: NodeConfig): Promise<Log> {
+  const node = nodeId(config.nodeId);
+  if (config.storage === 'memory') {
+    config.logger.warn({}, 'storage is memory: this node forgets everything when it stops');
+    return Promise.resolve(createMemoryLog({ nodeId: node }));
+  }
+  if (config.dataDirectory === undefined) {
+    throw new NodeError('config-invalid', 'dataDirectory is needed with storage level: set it');
+  }
+  return openLevelLog({ directory: config.dataDirectory, nodeId: node });
+}
+
+/** Makes durable that the directory lives once more, before anybody hears of it. */
+async function startLife(config: NodeConfig, log: Log, system: System): Promise<Identity> {
+  const known = log.identity;
+  const directory = config.dataDirectory ?? 'memory';
+  if (known === undefined && config.bootstrap === 'existing') {
+    throw new NodeError(
+      'config-invalid',
+      `the data directory ${directory} is empty but bootstrap is existing: put the directory back, or set bootstrap to new`,
+    );
+  }
+  if (known !== undefined && known.phase !== 'new' && known.shards !== config.shards) {
+    throw new NodeError(
+      'config-invalid',
+      `shards is ${config.shards}, but the cluster in ${directory} was formed with ${known.shards}: set shards to ${known.shards}`,
+    );
+  }
+  const identity: Identity = known ?? {
+    phase: 'new',
+    nodeId: nodeId(config.nodeId),
+    memberId: memberId(Buffer.from(system.randomBytes(8)).toString('hex')),
+    incarnation: 0,
+    clusterId: undefined,
+    members: [],
+    shards: 0,
+  };
+  const next = { ...identity, incarnation: identity.incarnation + 1 };
+  await log.saveIdentity(next);
+  return next;
+}

@@ -1,0 +1,475 @@
+/**
+ * One member of one shard (or of the meta group): its Raft core, its engine, and what a leader needs on top.
+ *
+ * Synchronous and without IO: messages, ticks and commands come in by calls, `takeReady` hands out what has to be stored,
+ * sent and applied, and the ready loop brings back what became of it. Everything that promises something to
+ * others leaves through the loop, after it is durable.
+ *
+ * A leader *serves* once an entry of its own term is applied and its clock is settled. Before that, what arrives waits here.
+ *
+ * Invariant: proposals, reads, lease and leader clock belong to one term; when it ends they are abandoned.
+ */
+
+import { assert } from '../base/assert.ts';
+import type { Clock } from '../base/clock.ts';
+import { NodeError } from '../base/errors.ts';
+import { index, noNode, term, type GroupId, type NodeId, type Term } from '../base/ids.ts';
+import type { Random } from '../base/random.ts';
+import type { Engine, EngineCommand, Reply } from '../engine/engine.ts';
+import { decodeConfChange } from '../raft/conf-codec.ts';
+import { message, type ConfState, type Entry, type Message } from '../raft/message.ts';
+import { RawNode } from '../raft/raw-node.ts';
+import type { Storage } from '../raft/ready.ts';
+import { Applier, type AppliedEntry, type Outcome } from './applier.ts';
+import { encodeBatch, type CommandGroup, type OpenGroup } from './batch.ts';
+import { LeaderClock, type WallClocks } from './cluster-time.ts';
+import { Lease } from './lease.ts';
+import { Proposals, type Taken } from './proposals.ts';
+import { Reads, type ReadBatch } from './reads.ts';
+import { Sessions } from './sessions.ts';
+import { raftLimits, type ReplicaSettings } from './settings.ts';
+
+/** How a leader treats a group of commands. Without an answer it is on its way, or waits until the leader serves. */
+export type GroupAnswer =
+  | { readonly kind: 'replies'; readonly replies: readonly Reply[] }
+  /** Applied and acknowledged long ago, its replies are gone: it happened, with unknown replies. */
+  | { readonly kind: 'forgotten' }
+  | { readonly kind: 'gap' }
+  | { readonly kind: 'unknown-session' };
+
+export interface ReplicaEvents {
+  /** There is something for the ready loop to do. */
+  onWork(replica: Replica): void;
+  /** Leader, term or role changed. */
+  onLeadership(group: GroupId): void;
+  /** For the origin of a group; only a leader says this. */
+  onGroupAnswer(
+    group: GroupId,
+    to: { readonly node: NodeId; readonly session: number; readonly sequence: number },
+    answer: GroupAnswer,
+  ): void;
+  onSessionOpened(group: GroupId, node: NodeId, nonce: number, session: number): void;
+}
+
+export interface ReplicaOptions {
+  readonly group: GroupId;
+  readonly node: NodeId;
+  readonly storage: Storage;
+  readonly engine: Engine;
+  /** The index that the engine's data stands at. */
+  readonly appliedIndex: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly walls: WallClocks;
+  readonly settings: ReplicaSettings;
+  readonly events: ReplicaEvents;
+}
+
+/** A group that came before the leader serves. */
+interface Early {
+  readonly from: NodeId;
+  readonly group: CommandGroup;
+}
+
+export class Replica {
+  readonly group: GroupId;
+  readonly engine: Engine;
+  readonly #options: ReplicaOptions;
+  readonly #raft: RawNode;
+  readonly #sessions = new Sessions();
+  readonly #applier: Applier;
+  readonly #proposals = new Proposals();
+  readonly #reads: Reads;
+  readonly #leaderClock: LeaderClock;
+  #early: Early[] = [];
+  #earlyReads: ReadBatch[] = [];
+  #lease: Lease | undefined;
+  #term: Term;
+  #leader: NodeId = noNode;
+  #isLeader = false;
+  #isServing = false;
+  #hasClockBegun = false;
+  #ticksUnsettled = 0;
+  #appliedIndex: number;
+  #appliedTerm: Term = term(0);
+
+  constructor(options: ReplicaOptions) {
+    const { group, node, storage, engine, clock, settings, walls } = options;
+    this.#options = options;
+    this.group = group;
+    this.engine = engine;
+    this.#appliedIndex = options.appliedIndex;
+    this.#raft = new RawNode({
+      id: node,
+      storage,
+      random: options.random,
+      electionTicks: settings.electionTicks,
+      heartbeatTicks: 1,
+      applied: index(options.appliedIndex),
+      ...raftLimits,
+    });
+    this.#term = this.#raft.term;
+    this.#leaderClock = new LeaderClock({ clock, walls });
+    this.#applier = new Applier({
+      group,
+      engine,
+      sessions: this.#sessions,
+      appliedIndex: options.appliedIndex,
+    });
+    this.#reads = new Reads({
+      engine,
+      clock,
+      timeMs: () => this.#leaderClock.nowMs(),
+      lease: () => (settings.reads === 'lease' ? this.#lease : undefined),
+      appliedIndex: () => this.#appliedIndex,
+      isServing: () => this.#isServing,
+      askIndex: (round) => this.#raft.readIndex(contextOf(round)),
+      log: (read) => {
+        this.#proposals.addRead(read);
+        this.#work();
+      },
+    });
+  }
+
+  get term(): Term {
+    return this.#term;
+  }
+
+  /** 0 where none is known. */
+  get leader(): NodeId {
+    return this.#leader;
+  }
+
+  get isLeader(): boolean {
+    return this.#isLeader;
+  }
+
+  get isServing(): boolean {
+    return this.#isServing;
+  }
+
+  get commitIndex(): number {
+    return this.#raft.commit;
+  }
+
+  get appliedIndex(): number {
+    return this.#appliedIndex;
+  }
+
+  get members(): ConfState {
+    return this.#raft.confState();
+  }
+
+  get role(): 'leader' | 'follower' | 'candidate' | 'learner' {
+    if (this.#isLeader) return 'leader';
+    if (this.members.learners.includes(this.#options.node)) return 'learner';
+    return this.#raft.state === 'StateFollower' ? 'follower' : 'candidate';
+  }
+
+  /** One heartbeat interval has passed. */
+  tick(): void {
+    this.#raft.tick();
+    if (this.#isLeader) this.#tickLeader();
+    this.#work();
+  }
+
+  /** A message of a peer, or a response of the storage work that is done. */
+  step(received: Message): void {
+    this.#raft.step(received);
+    this.#work();
+  }
+
+  /** A voter answered, in `answerTerm`, the heartbeat that was sent at `sentMs` of our monotonic clock. */
+  heartbeatAnswered(from: NodeId, answerTerm: Term, sentMs: number): void {
+    if (this.#isLeader && answerTerm === this.#term) {
+      this.#lease?.answered(from, sentMs, this.members);
+    }
+  }
+
+  /** The peer's connection broke: messages to it may be lost. */
+  peerUnreachable(peer: NodeId): void {
+    if (this.#isLeader) this.#raft.reportUnreachable(peer);
+  }
+
+  /** Stands for election at once. */
+  campaign(): void {
+    this.#raft.campaign();
+    this.#work();
+  }
+
+  /** Offers leadership to another voter; nothing where this node does not lead. */
+  transferTo(node: NodeId): void {
+    if (!this.#isLeader) return;
+    this.#raft.transferLeader(node);
+    this.#work();
+  }
+
+  /** The voter that has the most of the log, other than this node; undefined where there is none. */
+  bestSuccessor(isReachable: (node: NodeId) => boolean): NodeId | undefined {
+    let best: { readonly id: NodeId; readonly match: number } | undefined;
+    for (const { id, match, isLearner } of this.#raft.peers()) {
+      if (id === this.#options.node || isLearner || !isReachable(id)) continue;
+      if (best === undefined || match > best.match) best = { id, match };
+    }
+    return best?.id;
+  }
+
+  /**
+   * Takes a group of commands to the log. `forTerm` is the term it is meant for: false where this node does not lead it.
+   * Answers come through `onGroupAnswer`.
+   */
+  offer(from: NodeId, forTerm: Term, group: CommandGroup): boolean {
+    if (!this.#isLeader || forTerm !== this.#term) return false;
+    if (this.#isServing) this.#admit(from, group);
+    else this.#early.push({ from, group });
+    this.#work();
+    return true;
+  }
+
+  /** False where this node does not lead. The answer comes through `onSessionOpened`. */
+  openSession(asked: OpenGroup): boolean {
+    if (!this.#isServing) return false;
+    this.#proposals.add(asked);
+    this.#work();
+    return true;
+  }
+
+  /** `done` gets undefined where another node has to be asked; it may be called before this returns. */
+  read(batch: ReadBatch): void {
+    if (!this.#isLeader) {
+      batch.done(undefined);
+      return;
+    }
+    if (this.#isServing) this.#reads.read(batch);
+    else this.#earlyReads.push(batch);
+    this.#work();
+  }
+
+  /** Reads what this replica has applied, at the time of its last entry: perhaps behind the leader. */
+  readLocal(command: EngineCommand): Promise<Reply> {
+    const { timeMs } = this.#applier;
+    return new Promise((resolve) => {
+      this.engine.read({ commands: [command], timeMs }, (replies) => {
+        const [reply] = replies;
+        assert(reply !== undefined && reply !== 'due', "nothing is due at the last entry's time");
+        resolve(reply);
+      });
+    });
+  }
+
+  /** Logs commands without a session: only such as may be applied any number of times. */
+  logUnsessioned(
+    commands: CommandGroup,
+    done: (replies: readonly Reply[] | undefined) => void,
+  ): void {
+    assert(commands.session === 0, 'commands without a session');
+    if (!this.#isServing) {
+      done(undefined);
+      return;
+    }
+    this.#proposals.addRead({ group: commands, done });
+    this.#work();
+  }
+
+  /** Puts what waits into the log, as one entry where it fits. Called once a turn, before `takeReady`. */
+  propose(): void {
+    if (!this.#isServing) return;
+    this.#reads.ask();
+    for (;;) {
+      const taken = this.#proposals.take();
+      if (taken === undefined || !this.#proposeEntry(taken)) return;
+    }
+  }
+
+  /** The messages that have become ready: to be stored, applied, or sent. Empty where there is nothing. */
+  takeReady(): readonly Message[] {
+    if (!this.#raft.hasReady()) return [];
+    const ready = this.#raft.ready();
+    this.#noteLeadership();
+    for (const { index: readIndex, context } of ready.readStates) {
+      this.#reads.confirmed(roundOf(context), readIndex);
+    }
+    for (const { type } of ready.messages) if (type === 'MsgTimeoutNow') this.#lease?.revoke();
+    return ready.messages;
+  }
+
+  get hasReady(): boolean {
+    return this.#raft.hasReady();
+  }
+
+  /** Applies committed, durable entries; `done` once the engine has applied the last of them. */
+  apply(entries: readonly Entry[], done: () => void): void {
+    let left = entries.length;
+    for (const entry of entries) {
+      if (entry.type !== 'normal') this.#changeMembers(entry);
+      this.#applier.apply(entry, (applied) => {
+        this.#noteApplied(applied);
+        left -= 1;
+        if (left === 0) done();
+      });
+    }
+  }
+
+  /** This replica will do nothing more: whoever waits is told to ask elsewhere. */
+  close(): void {
+    this.#abandon();
+  }
+
+  #changeMembers(entry: Entry): void {
+    const change = decodeConfChange(entry);
+    if (change === undefined) {
+      throw new NodeError(
+        'damaged',
+        `entry ${entry.index} of group ${this.group} changes members in a way that this version does not know; ` +
+          'run the version that wrote it',
+      );
+    }
+    this.#lease?.recount(this.#raft.applyConfChange(change));
+  }
+
+  #work(): void {
+    this.#options.events.onWork(this);
+  }
+
+  #tickLeader(): void {
+    this.#followClock();
+    if (!this.#isServing) return;
+    const nowMs = this.#leaderClock.nowMs();
+    const deadlineMs = this.engine.nextDeadlineMs();
+    if (deadlineMs !== undefined && deadlineMs <= nowMs && this.#proposals.isIdle) {
+      this.#proposeEntry({ groups: [], commands: 0, reads: [] });
+    }
+  }
+
+  #followClock(): void {
+    if (!this.#hasClockBegun) return;
+    this.#leaderClock.follow(this.members.voters);
+    if (!this.#leaderClock.isSettled) {
+      this.#ticksUnsettled += 1;
+      if (this.#ticksUnsettled > this.#options.settings.electionTicks) this.#leaderClock.settle();
+    }
+    this.#tryServe();
+  }
+
+  #admit(from: NodeId, group: CommandGroup): void {
+    const { session, sequence } = group;
+    const offer = this.#proposals.offer(group, this.#sessions);
+    const to = { node: from, session, sequence };
+    switch (offer.kind) {
+      case 'admitted':
+      case 'in-flight':
+        return;
+      case 'duplicate': {
+        const replies = this.#sessions.recorded(session, sequence);
+        const answer: GroupAnswer =
+          replies === undefined ? { kind: 'forgotten' } : { kind: 'replies', replies };
+        this.#options.events.onGroupAnswer(this.group, to, answer);
+        return;
+      }
+      case 'gap':
+      case 'unknown-session':
+        this.#options.events.onGroupAnswer(this.group, to, { kind: offer.kind });
+    }
+  }
+
+  /** False where the core does not take it now (too much uncommitted, leadership on its way elsewhere). */
+  #proposeEntry(taken: Taken): boolean {
+    const data = encodeBatch({ timeMs: this.#leaderClock.nowMs(), groups: taken.groups });
+    if (this.#raft.propose(data) !== 'ok') return false;
+    this.#proposals.proposed(taken, this.#raft.lastIndex);
+    return true;
+  }
+
+  #noteApplied(applied: AppliedEntry): void {
+    assert(applied.index === this.#appliedIndex + 1, 'the engine applies one entry after the other');
+    this.#appliedIndex = applied.index;
+    this.#appliedTerm = term(applied.term);
+    if (this.#isLeader) {
+      const reads: (readonly Reply[])[] = [];
+      for (const outcome of applied.outcomes) this.#report(outcome, reads);
+      if (applied.term === this.#term) this.#proposals.applied(applied.index, reads);
+    }
+    this.#reads.applied();
+    this.#tryServe();
+  }
+
+  #report(outcome: Outcome, reads: (readonly Reply[])[]): void {
+    const { events } = this.#options;
+    switch (outcome.kind) {
+      case 'replies': {
+        const { replies } = outcome;
+        events.onGroupAnswer(this.group, outcome, { kind: 'replies', replies });
+        return;
+      }
+      case 'opened':
+        events.onSessionOpened(this.group, outcome.node, outcome.nonce, outcome.session);
+        return;
+      case 'read':
+        reads.push(outcome.replies);
+    }
+  }
+
+  #noteLeadership(): void {
+    const { term: nowTerm, lead, isLeader } = this.#raft;
+    if (nowTerm === this.#term && lead === this.#leader && isLeader === this.#isLeader) return;
+    if (this.#isLeader && (!isLeader || nowTerm !== this.#term)) this.#abandon();
+    const isElected = isLeader && (!this.#isLeader || nowTerm !== this.#term);
+    this.#term = nowTerm;
+    this.#leader = lead;
+    this.#isLeader = isLeader;
+    if (isElected) this.#beginTerm();
+    this.#options.events.onLeadership(this.group);
+  }
+
+  /** Heartbeats go out at once: their answers start the lease and tell the voters' clocks. */
+  #beginTerm(): void {
+    const { node, settings } = this.#options;
+    this.#lease = new Lease({ self: node, lengthMs: settings.leaseMs });
+    this.#hasClockBegun = false;
+    this.#ticksUnsettled = 0;
+    this.#raft.step(message({ type: 'MsgBeat', to: node, from: node }));
+  }
+
+  #tryServe(): void {
+    if (!this.#isLeader || this.#isServing || this.#appliedTerm !== this.#term) return;
+    if (!this.#hasClockBegun) {
+      this.#leaderClock.begin(this.#applier.timeMs);
+      this.#hasClockBegun = true;
+      this.#leaderClock.follow(this.members.voters);
+    }
+    if (!this.#leaderClock.isSettled) return;
+    this.#isServing = true;
+    const early = this.#early;
+    const earlyReads = this.#earlyReads;
+    this.#early = [];
+    this.#earlyReads = [];
+    for (const { from, group } of early) this.#admit(from, group);
+    for (const batch of earlyReads) this.#reads.read(batch);
+    this.#options.events.onLeadership(this.group);
+    this.#work();
+  }
+
+  #abandon(): void {
+    this.#isServing = false;
+    this.#lease = undefined;
+    this.#early = [];
+    const earlyReads = this.#earlyReads;
+    this.#earlyReads = [];
+    this.#proposals.abandon();
+    this.#reads.abandon();
+    for (const batch of earlyReads) batch.done(undefined);
+  }
+}
+
+/** A ReadIndex round's number as the bytes that travel with its heartbeats. */
+function contextOf(round: number): Uint8Array {
+  const context = new Uint8Array(8);
+  new DataView(context.buffer).setFloat64(0, round);
+  return context;
+}
+
+function roundOf(context: Uint8Array): number {
+  assert(context.length === 8, 'a read state carries a round');
+  return new DataView(context.buffer, context.byteOffset, 8).getFloat64(0);
+}
+

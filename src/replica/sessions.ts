@@ -1,0 +1,119 @@
+/**
+ * What makes a node's groups of commands exactly once: replicated state, changed only by applied entries.
+ *
+ * A node opens a session a shard, through the log, and numbers its groups from 1. A group is applied if its number is
+ * the session's next, and never otherwise; the replies of groups that the origin has not acknowledged are kept, so that
+ * a group sent again gets the reply it missed. A node has one session a shard: opening another ends the
+ * former, which also fences whatever of it is still on its way. Sessions end by the time of entries,
+ * long after their node gave up, so that all replicas end them at the same entry.
+ *
+ * Bounds: one session a node; of each, replies of at most the origin's window of unanswered groups.
+ */
+
+import { assert } from '../base/assert.ts';
+import { sessionId, type NodeId, type SessionId } from '../base/ids.ts';
+import type { Reply } from '../engine/engine.ts';
+import type { CommandGroup, OpenGroup } from './batch.ts';
+
+/** Far beyond the moment an origin replaces an idle session (`cluster/origin`). */
+export const sessionIdleMs: number = 10 * 60_000;
+const sweepEveryMs = 60_000;
+
+interface Session {
+  readonly id: SessionId;
+  readonly asked: OpenGroup;
+  /** Invariant: acknowledged <= lastSequence; replies hold only sequences in (acknowledged, lastSequence]. */
+  lastSequence: number;
+  acknowledged: number;
+  lastUsedMs: number;
+  readonly replies: Map<number, readonly Reply[]>;
+}
+
+/** `next`: apply it. `duplicate`: it was applied. `unknown`: its session has ended. */
+export type Admission = 'next' | 'duplicate' | 'unknown';
+
+export class Sessions {
+  readonly #sessions = new Map<SessionId, Session>();
+  #opened = 0;
+  #sweptMs = 0;
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  /** Ends every other session of the node. */
+  open(asked: OpenGroup, timeMs: number): SessionId {
+    for (const session of this.#sessions.values()) {
+      if (session.asked.node !== asked.node) continue;
+      if (isSameRequest(session.asked, asked)) return session.id;
+      this.#sessions.delete(session.id);
+    }
+    this.#opened += 1;
+    const id = sessionId(this.#opened);
+    const replies = new Map<number, readonly Reply[]>();
+    this.#sessions.set(id, {
+      id,
+      asked,
+      lastSequence: 0,
+      acknowledged: 0,
+      lastUsedMs: timeMs,
+      replies,
+    });
+    return id;
+  }
+
+  /** The node that opened the session; undefined where it has ended. */
+  nodeOf(id: SessionId): NodeId | undefined {
+    return this.#sessions.get(id)?.asked.node;
+  }
+
+  /** The last group that was applied; undefined where the session has ended. */
+  lastSequence(id: SessionId): number | undefined {
+    return this.#sessions.get(id)?.lastSequence;
+  }
+
+  /** Takes a committed group in; for `next` the caller applies it and then records its replies. */
+  admit(group: CommandGroup, timeMs: number): Admission {
+    const session = this.#sessions.get(group.session);
+    if (session === undefined) return 'unknown';
+    session.lastUsedMs = timeMs;
+    if (group.sequence <= session.lastSequence) return 'duplicate';
+    assert(group.sequence === session.lastSequence + 1, 'a session enters the log without a gap');
+    session.lastSequence = group.sequence;
+    for (let sequence = session.acknowledged + 1; sequence <= group.acknowledged; sequence++) {
+      session.replies.delete(sequence);
+    }
+    session.acknowledged = Math.max(session.acknowledged, group.acknowledged);
+    assert(session.acknowledged < session.lastSequence, 'a group is not answered before it is sent');
+    return 'next';
+  }
+
+  record(id: SessionId, sequence: number, replies: readonly Reply[]): void {
+    const session = this.#sessions.get(id);
+    if (session !== undefined && sequence > session.acknowledged) {
+      session.replies.set(sequence, replies);
+    }
+  }
+
+  /** Undefined where they were acknowledged, or the session has ended. */
+  recorded(id: SessionId, sequence: number): readonly Reply[] | undefined {
+    return this.#sessions.get(id)?.replies.get(sequence);
+  }
+
+  /** Ends what has been idle too long at an entry's time. */
+  expire(timeMs: number): void {
+    if (timeMs - this.#sweptMs < sweepEveryMs) return;
+    this.#sweptMs = timeMs;
+    for (const session of this.#sessions.values()) {
+      if (timeMs - session.lastUsedMs > sessionIdleMs) this.#sessions.delete(session.id);
+    }
+  }
+}
+
+function isSameRequest(left: OpenGroup, right: OpenGroup): boolean {
+  return (
+    left.member === right.member &&
+    left.incarnation === right.incarnation &&
+    left.nonce === right.nonce
+  );
+}

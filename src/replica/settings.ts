@@ -1,0 +1,48 @@
+/**
+ * What a replica's timing and bounds are made of.
+ */
+
+import type { RaftConfig } from '../raft/config.ts';
+
+/** Durations are given; ticks and the lease follow from them. */
+export interface ReplicaSettings {
+  readonly heartbeatMs: number;
+  readonly electionTimeoutMs: number;
+  /** `electionTimeoutMs` in heartbeats, at least 4. */
+  readonly electionTicks: number;
+  /** (electionTicks - 1) heartbeats less the drift. */
+  readonly leaseMs: number;
+  readonly reads: 'lease' | 'read-index';
+}
+
+export function replicaSettings(given: {
+  readonly heartbeatMs: number;
+  readonly electionTimeoutMs: number;
+  readonly clockDriftMs: number;
+  readonly reads: 'lease' | 'read-index';
+}): ReplicaSettings {
+  const { heartbeatMs, electionTimeoutMs, clockDriftMs, reads } = given;
+  const electionTicks = Math.floor(electionTimeoutMs / heartbeatMs);
+  const leaseMs = (electionTicks - 1) * heartbeatMs - clockDriftMs;
+  return { heartbeatMs, electionTimeoutMs, electionTicks, leaseMs, reads };
+}
+
+/** The core's bounds, the same for every group. */
+export const raftLimits: Omit<RaftConfig, 'id' | 'storage' | 'random' | 'electionTicks' | 'heartbeatTicks'> = {
+  preVote: true,
+  checkQuorum: true,
+  holdVotes: true,
+  asyncStorageWrites: true,
+  readOnly: 'safe',
+  /** An append to a peer carries up to this many bytes of entries, or one entry. */
+  maxMessageBytes: 1 << 20,
+  /** Entries applied between two looks at the sockets. */
+  maxCommittedBytesPerReady: 1 << 20,
+  /** What a leader takes before a majority has it; beyond, groups wait in their origins. */
+  maxUncommittedBytes: 256 << 20,
+  maxInflightMessages: 256,
+  maxInflightBytes: 64 << 20,
+  stepDownOnRemoval: true,
+  disableConfChangeValidation: false,
+  disableProposalForwarding: true,
+};

@@ -1,0 +1,39 @@
+/**
+ * The machine: the only file that touches its clocks, timers and entropy. Everything else is given them.
+ */
+
+import { randomBytes } from 'node:crypto';
+import type { Clock, Timer, Timers } from './base/clock.ts';
+import type { Random } from './base/random.ts';
+
+export interface System {
+  readonly clock: Clock;
+  readonly timers: Timers;
+  /** Not for secrets. */
+  readonly random: Random;
+  /** For secrets and identities. */
+  randomBytes(count: number): Uint8Array;
+}
+
+/**
+ * The real machine. `wallOffsetMs` shifts the wall clock alone, so that tests can run nodes whose clocks
+ * differ; the monotonic clock, by which everything is measured, stays as it is.
+ */
+export function machineSystem(wallOffsetMs: number): System {
+  return {
+    clock: {
+      monotonicMs: () => performance.now(),
+      wallMs: () => Date.now() + wallOffsetMs,
+    },
+    timers: {
+      after(delayMs: number, call: () => void): Timer {
+        const timer = setTimeout(call, delayMs);
+        timer.unref();
+        return { cancel: () => clearTimeout(timer) };
+      },
+      soon: (call: () => void): void => void setImmediate(call),
+    },
+    random: { next: () => Math.random() },
+    randomBytes: (count: number) => randomBytes(count),
+  };
+}
