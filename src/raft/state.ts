@@ -120,9 +120,9 @@ export class Raft {
     return progress !== undefined && !progress.isLearner && !this.log.hasUnstableSnapshot;
   }
 
-  /** Whether reads and leases of this term have something to stand on (dissertation, 6.4, step 1). */
+  /** As leader: whether an entry of this term is committed, so that reads have something to stand on (dissertation, 6.4, step 1). */
   get hasCommittedInTerm(): boolean {
-    return this.log.termOrZero(this.log.committed) === this.term;
+    return this.isLeader && this.log.committed >= this.termStart;
   }
 
   send(said: Outgoing): void {
