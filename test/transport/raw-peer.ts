@@ -46,8 +46,9 @@ export class RawPeer {
 
   async connected(): Promise<this> {
     if (this.socket.connecting) {
-      await new Promise((resolve) => {
-        this.socket.once('connect', resolve);
+      await new Promise<void>((resolve) => {
+        this.socket.once('connect', () => resolve());
+        this.socket.once('close', () => resolve());
       });
     }
     return this;

@@ -37,6 +37,7 @@ export class ManualTimers implements Timers {
 /** A line is "level message {fields}". */
 export class KeptLog implements Logger {
   readonly lines: string[] = [];
+  readonly #waiters: (() => void)[] = [];
 
   debug(fields: LogFields, message: string): void {
     this.#keep('debug', fields, message);
@@ -54,11 +55,19 @@ export class KeptLog implements Logger {
     this.#keep('error', fields, message);
   }
 
-  has(pattern: RegExp): boolean {
-    return this.lines.some((line) => pattern.test(line));
+  /** Resolves once a line matches. */
+  until(pattern: RegExp): Promise<void> {
+    return new Promise((resolve) => {
+      const check = (): void => {
+        if (this.lines.some((line) => pattern.test(line))) resolve();
+      };
+      this.#waiters.push(check);
+      check();
+    });
   }
 
   #keep(level: string, fields: LogFields, message: string): void {
     this.lines.push(`${level} ${message} ${JSON.stringify(fields)}`);
+    for (const waiter of this.#waiters) waiter();
   }
 }
