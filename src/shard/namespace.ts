@@ -26,7 +26,8 @@ export function parseNamespaces(value: unknown): ParsedNamespaces {
   const namespaces: Namespace[] = [];
   for (const [place, row] of (value as unknown[]).entries()) {
     const parsed = parseRow(row);
-    if (typeof parsed === 'string') return { kind: 'invalid', reason: `namespaces[${place}]: ${parsed}` };
+    if (typeof parsed === 'string')
+      return { kind: 'invalid', reason: `namespaces[${place}]: ${parsed}` };
     namespaces.push(parsed);
   }
   return { kind: 'ok', namespaces };

@@ -127,8 +127,15 @@ export class Router {
     return routeTo(found < 0 ? 0 : found);
   }
 
-  /** Each key takes along the arguments between it and the next key. */
+  /**
+   * Each key takes along the arguments between it and the next key. Where the last key lacks some (MSET a 1 b), the
+   * command goes whole to one shard, which answers with the error and changes nothing.
+   */
   #split(keys: readonly number[], command: RoutedArguments): Route {
+    const [first = 0, second = command.argc] = keys;
+    if (command.argc - (keys.at(-1) ?? first) < second - first) {
+      return routeTo(this.shardOfKey(command.arg(first)));
+    }
     const parts: { shard: ShardId; args: Uint8Array[]; ordinals: number[] }[] = [];
     for (const [ordinal, at] of keys.entries()) {
       const shard = this.shardOfKey(command.arg(at));

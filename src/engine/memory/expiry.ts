@@ -106,10 +106,10 @@ function remaining(call: Call, key: string, form: TtlForm): Reply {
   return integer(form.isMilliseconds ? shownMs : toSeconds(shownMs));
 }
 
-/** Rounded to the nearest, as Redis does; half a second below 2^63 ms Redis's sum wraps, and so does ours. */
+/** Rounded to the nearest, as Redis does. */
 function toSeconds(milliseconds: Int64): Int64 {
   if (typeof milliseconds === 'number') return Math.floor((milliseconds + 500) / 1000);
-  return BigInt.asIntN(64, milliseconds + 500n) / 1000n;
+  return (milliseconds + 500n) / 1000n;
 }
 
 function persist(call: Call, args: readonly string[]): Reply {

@@ -1,0 +1,128 @@
+/**
+ * What the differential suite drives: anything that takes one command and gives the raw bytes of its reply.
+ */
+
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+import { fitsArity, lookupCommand } from '../../src/command/table.ts';
+import { latin1Slice } from '../../src/command/latin1.ts';
+import type { Engine } from '../../src/engine/engine.ts';
+import { createMemoryEngine } from '../../src/engine/memory/memory-engine.ts';
+import { seededRandom } from '../../src/base/random.ts';
+import { encode } from '../support/commands.ts';
+import { manualTimers } from '../support/manual-timers.ts';
+import type { ManualTimers } from '../support/manual-timers.ts';
+
+export interface Target {
+  /** Called again only after the reply. SELECT is understood. */
+  execute(args: readonly Buffer[]): Promise<Buffer>;
+  close(): Promise<void>;
+}
+
+/** A server of Redis's protocol on 127.0.0.1. */
+export async function connectTarget(port: number): Promise<Target> {
+  const socket = connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  return new SocketTarget(socket);
+}
+
+class SocketTarget implements Target {
+  readonly #socket: Socket;
+  #received = Buffer.alloc(0);
+  #waiting: ((reply: Buffer) => void) | undefined;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.setNoDelay(true);
+    socket.on('data', (chunk) => {
+      this.#received = Buffer.concat([this.#received, chunk]);
+      const end = replyEnd(this.#received, 0);
+      if (end === undefined) return;
+      const reply = this.#received.subarray(0, end);
+      this.#received = this.#received.subarray(end);
+      this.#waiting?.(reply);
+    });
+  }
+
+  execute(args: readonly Buffer[]): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      this.#waiting = resolve;
+      this.#socket.once('error', reject);
+      this.#socket.write(encode(args), () => this.#socket.off('error', reject));
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#socket.end();
+    await once(this.#socket, 'close');
+  }
+}
+
+/** Where the reply that starts at `start` ends; undefined while it is not whole. RESP2. */
+function replyEnd(bytes: Buffer, start: number): number | undefined {
+  const lineEnd = bytes.indexOf('\r\n', start);
+  if (lineEnd < 0) return undefined;
+  const type = bytes.toString('latin1', start, start + 1);
+  const length = Number(bytes.toString('latin1', start + 1, lineEnd));
+  let end: number | undefined = lineEnd + 2;
+  if (type === '$' && length >= 0) end += length + 2;
+  if (type === '*') {
+    for (let element = 0; element < length && end !== undefined; element += 1) {
+      end = replyEnd(bytes, end);
+    }
+  }
+  return end === undefined || end > bytes.length ? undefined : end;
+}
+
+/**
+ * The memory engine behind as little front as it needs: SELECT, names and arity. Every command is an entry of its own
+ * at the machine's time, since the server beside it lives in that time too.
+ */
+export function engineTarget(): Target {
+  return new EngineTarget();
+}
+
+class EngineTarget implements Target {
+  readonly #timers: ManualTimers = manualTimers();
+  readonly #engine: Engine = createMemoryEngine({
+    random: seededRandom(1),
+    timers: this.#timers,
+    latin1Slice,
+  });
+  #database = 0;
+  #index = 0;
+  #timeMs = 0;
+
+  execute(args: readonly Buffer[]): Promise<Buffer> {
+    return Promise.resolve(Buffer.from(this.#reply(args), 'latin1'));
+  }
+
+  close(): Promise<void> {
+    return this.#engine.close();
+  }
+
+  #reply(args: readonly Buffer[]): string {
+    const name = String(args[0]).toLowerCase();
+    if (name === 'select') {
+      this.#database = Number(String(args[1]));
+      return '+OK\r\n';
+    }
+    const container = lookupCommand(name);
+    const spec = container?.subcommands?.get(String(args[1]).toLowerCase()) ?? container;
+    if (spec === undefined) return `-ERR unknown command '${name}'\r\n`;
+    if (!fitsArity(spec, args.length)) {
+      return `-ERR wrong number of arguments for '${spec.name}' command\r\n`;
+    }
+    this.#index += 1;
+    this.#timeMs = Math.max(this.#timeMs, Date.now());
+    const commands = [{ database: this.#database, bytes: encode(args) }];
+    let reply: string | undefined;
+    this.#engine.apply({ index: this.#index, term: 1, timeMs: this.#timeMs, commands }, (all) => {
+      [reply] = all;
+    });
+    this.#timers.runAll();
+    if (reply === undefined) throw new Error('the engine gave no reply');
+    return reply;
+  }
+}
