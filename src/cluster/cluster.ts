@@ -63,8 +63,6 @@ export interface Cluster {
   readonly shardMap: ShardMap | undefined;
   /** Calls once the shard map is known, at once if it is. */
   onReady(call: () => void): void;
-  /** Calls once, when the number of shards is known, never before it returns; soon where it is known already. */
-  onReady(call: () => void): void;
   /**
    * Takes a command to its shard's leader, wherever that is. While no leader is known it waits, up to
    * `commandTimeoutMs`. Before the number of shards is known nothing may be submitted but to shard 0.

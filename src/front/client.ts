@@ -1,0 +1,56 @@
+/**
+ * What one client has said of itself and chosen, as the commands of the connection family see and change it.
+ */
+
+/** `skip` counts for the command behind `CLIENT REPLY SKIP` only. */
+export type ReplyMode = 'on' | 'off' | 'skip-next' | 'skip';
+
+export class Client {
+  /** Never reused while the process lives. */
+  readonly id: number;
+  /** `host:port` of both ends. */
+  readonly address: string;
+  readonly localAddress: string;
+  readonly createdMs: number;
+  /** Monotonic; of the last chunk that came in. */
+  lastActiveMs: number;
+  /** 0…15. */
+  database = 0;
+  name = '';
+  libraryName = '';
+  libraryVersion = '';
+  replyMode: ReplyMode = 'on';
+  /** The row name of the last command. */
+  lastCommand = 'NULL';
+
+  constructor(options: {
+    readonly id: number;
+    readonly address: string;
+    readonly localAddress: string;
+    readonly nowMs: number;
+  }) {
+    this.id = options.id;
+    this.address = options.address;
+    this.localAddress = options.localAddress;
+    this.createdMs = options.nowMs;
+    this.lastActiveMs = options.nowMs;
+  }
+
+  /** Whether the reply of the command being taken is unwanted. */
+  get isSilent(): boolean {
+    return this.replyMode === 'off' || this.replyMode === 'skip';
+  }
+
+  /** A command has been taken: `SKIP` moves on from the command that said it to the next, and ends behind that. */
+  commandTaken(): void {
+    if (this.replyMode === 'skip') this.replyMode = 'on';
+    else if (this.replyMode === 'skip-next') this.replyMode = 'skip';
+  }
+
+  /** Back to what a fresh connection has; identity and library stay. */
+  reset(): void {
+    this.database = 0;
+    this.name = '';
+    this.replyMode = 'on';
+  }
+}

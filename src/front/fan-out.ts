@@ -1,0 +1,199 @@
+/**
+ * Commands that concern several shards: split or sent to each, and their replies merged into one.
+ *
+ * Each part keeps the order of its shard like a command of its own; a fan-out goes out on all its shards or waits for
+ * all of them. It is linearizable a shard at a time and not atomic: where one part of a write may have run and another failed,
+ * the client is told INDOUBT.
+ */
+
+import { assert, AssertionError } from '../base/assert.ts';
+import { shardId, type ShardId } from '../base/ids.ts';
+import type { SubmitFailure } from '../cluster/cluster.ts';
+import type { CommandSpec, CommandSpread } from '../command/table.ts';
+import { encodeCommand, integerReply, okReply } from '../resp/encoder.ts';
+import { elementsOf, integerOf, isErrorReply } from '../resp/reply-framer.ts';
+import type { Route } from '../shard/route.ts';
+import type { Connection } from './connection.ts';
+import { failureReply } from './error-replies.ts';
+import type { FrontState } from './front-state.ts';
+import type { Slot } from './order-queue.ts';
+import { submitPart, type PartOwner } from './part.ts';
+import { submitRandom } from './random-key.ts';
+import { submitScan } from './scan.ts';
+import type { Path } from './shard-order.ts';
+import { countFailure } from './submissions.ts';
+
+export interface FanOut {
+  readonly spec: CommandSpec;
+  /** Not `one` and not `error`. */
+  readonly route: Route;
+  readonly connection: Connection;
+  readonly state: FrontState;
+}
+
+interface Part {
+  readonly shard: ShardId;
+  readonly bytes: Uint8Array;
+  /** Which of the command's keys its own are, in order. */
+  readonly ordinals: readonly number[];
+}
+
+/** Submits the connection's current command to its shards. False: it waits, and the connection holds. */
+export function fanOut(command: FanOut): boolean {
+  const { route } = command;
+  switch (route.kind) {
+    case 'split':
+      return submitParts(
+        command,
+        route.parts.map(({ shard, args, ordinals }) => {
+          return { shard, bytes: encodeCommand(args), ordinals };
+        }),
+      );
+    case 'all':
+      return submitParts(command, partsForAll(command));
+    case 'scan':
+      return submitScan(command);
+    case 'random':
+      return submitRandom(command);
+    case 'one':
+    case 'error':
+      throw new AssertionError('a fan-out concerns several shards');
+  }
+}
+
+function partsForAll(command: FanOut): Part[] {
+  const bytes = command.connection.request.commandBytes();
+  const { shards } = command.state.cluster;
+  return Array.from({ length: shards }, (_, shard) => ({
+    shard: shardId(shard),
+    bytes,
+    ordinals: [],
+  }));
+}
+
+function submitParts(command: FanOut, parts: readonly Part[]): boolean {
+  const { connection, state, spec } = command;
+  const isWrite = spec.kind === 'write';
+  const paths: Path[] = [];
+  for (const { shard } of parts) {
+    const path = connection.shardOrder.pathOf(shard, isWrite);
+    if (path === undefined) {
+      connection.hold('order');
+      return false;
+    }
+    paths.push(path);
+  }
+  if (isWrite) state.statistics.commandsWrite += 1;
+  else state.statistics.commandsRead += 1;
+  connection.client.lastCommand = spec.name;
+  const merge = new Merge(command, parts);
+  connection.expect(merge);
+  for (const [position, { shard, bytes }] of parts.entries()) {
+    submitPart({
+      owner: merge,
+      position,
+      shard,
+      bytes,
+      path: paths[position] ?? 'log',
+      connection,
+      state,
+    });
+  }
+  return true;
+}
+
+/** Collects the parts' replies, and is the whole command's place in the order of replies. */
+class Merge implements Slot, PartOwner {
+  reply: string | undefined = undefined;
+  next: Slot | undefined = undefined;
+  readonly isSilent: boolean;
+  readonly #command: FanOut;
+  readonly #parts: readonly Part[];
+  readonly #replies: string[];
+  #missing: number;
+  #failure: SubmitFailure | undefined;
+  #mayHaveRun = false;
+
+  constructor(command: FanOut, parts: readonly Part[]) {
+    this.#command = command;
+    this.#parts = parts;
+    this.#missing = parts.length;
+    this.#replies = parts.map(() => '');
+    this.isSilent = command.connection.client.isSilent;
+  }
+
+  partSettled(position: number, reply: string): void {
+    this.#replies[position] = reply;
+    if (!isErrorReply(reply)) this.#mayHaveRun = true;
+    this.#oneLess();
+  }
+
+  partFailed(failure: SubmitFailure): void {
+    this.#failure ??= failure;
+    if (failure === 'in-doubt') this.#mayHaveRun = true;
+    this.#oneLess();
+  }
+
+  #oneLess(): void {
+    this.#missing -= 1;
+    if (this.#missing > 0) return;
+    this.#command.connection.settled(this, this.#whole());
+  }
+
+  #whole(): string {
+    const { spec, state } = this.#command;
+    const error = this.#replies.find(isErrorReply);
+    const isPartial = spec.kind === 'write' && this.#mayHaveRun;
+    if (isPartial && (this.#failure !== undefined || error !== undefined)) {
+      countFailure(state.statistics, 'in-doubt');
+      return failureReply('in-doubt');
+    }
+    if (this.#failure !== undefined) {
+      countFailure(state.statistics, this.#failure);
+      return failureReply(this.#failure);
+    }
+    return error ?? merged(spec.spread, this.#replies, this.#parts);
+  }
+}
+
+/** The whole command's reply from its parts' replies, none of which is an error. */
+function merged(spread: CommandSpread, replies: readonly string[], parts: readonly Part[]): string {
+  switch (spread) {
+    case 'sum':
+    case 'all-sum':
+      return integerReply(replies.reduce((sum, reply) => sum + (integerOf(reply) ?? 0), 0));
+    case 'ok':
+    case 'all-ok':
+      return okReply;
+    case 'all-concat':
+      return concatenated(replies);
+    case 'gather':
+      return gathered(replies, parts);
+    case 'single':
+    case 'scan':
+    case 'random':
+    case 'lone':
+      throw new AssertionError('only spread commands are merged');
+  }
+}
+
+function concatenated(replies: readonly string[]): string {
+  let count = 0;
+  let elements = '';
+  for (const reply of replies) {
+    const lineEnd = reply.indexOf('\r\n');
+    count += Number(reply.slice(1, lineEnd));
+    elements += reply.slice(lineEnd + 2);
+  }
+  return `*${count}\r\n${elements}`;
+}
+
+function gathered(replies: readonly string[], parts: readonly Part[]): string {
+  const elements: string[] = [];
+  for (const [position, { ordinals }] of parts.entries()) {
+    const own = elementsOf(replies[position] ?? '') ?? [];
+    assert(own.length === ordinals.length, 'a part answers one element a key');
+    for (const [place, ordinal] of ordinals.entries()) elements[ordinal] = own[place] ?? '';
+  }
+  return `*${elements.length}\r\n${elements.join('')}`;
+}

@@ -1,0 +1,64 @@
+/**
+ * Keeps the replies of one connection in the order of its commands.
+ *
+ * A command takes its place when it is submitted and gets its reply when that comes; replies leave from the front only. The places are
+ * the submissions themselves, linked, so that a command costs one object.
+ */
+
+import { assert } from '../base/assert.ts';
+
+/** A command's place among the replies of its connection. */
+export interface Slot {
+  /** Undefined until the command is answered; may then be empty, where the client wants no reply. */
+  reply: string | undefined;
+  /** The client does not want this reply (CLIENT REPLY). */
+  readonly isSilent: boolean;
+  /** Belongs to the queue. */
+  next: Slot | undefined;
+}
+
+export class OrderQueue {
+  #head: Slot | undefined;
+  #tail: Slot | undefined;
+  #length = 0;
+  #heldChars = 0;
+
+  /** Commands whose replies have not left. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Bytes of replies that wait behind an unanswered command. */
+  get heldBytes(): number {
+    return this.#heldChars;
+  }
+
+  add(slot: Slot): void {
+    if (this.#tail === undefined) this.#head = slot;
+    else this.#tail.next = slot;
+    this.#tail = slot;
+    this.#length += 1;
+  }
+
+  /** Gives a slot its reply, and returns what can leave now, joined. */
+  settle(slot: Slot, reply: string): string {
+    assert(slot.reply === undefined, 'a command is answered once');
+    slot.reply = slot.isSilent ? '' : reply;
+    this.#heldChars += slot.reply.length;
+    return slot === this.#head ? this.#take() : '';
+  }
+
+  #take(): string {
+    let joined = '';
+    let head = this.#head;
+    while (head?.reply !== undefined) {
+      joined += head.reply;
+      this.#length -= 1;
+      head = head.next;
+    }
+    this.#head = head;
+    if (head === undefined) this.#tail = undefined;
+    this.#heldChars -= joined.length;
+    return joined;
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * The straight line of one command through the front: decode, classify, route, submit.
+ *
+ * The connection has decoded it; `take` does the rest. Each step either ends the command with a reply, makes it wait by a hold on
+ * the connection (it is then taken again later, from the start), or goes on. Nothing here waits, and nothing here answers for a
+ * shard: a submission is settled by the cluster later, and its reply leaves in the order of the requests.
+ *
+ *     socket -> decode -> classify -> route -> submit -> (cluster) -> settle -> order -> socket
+ */
+
+import { shardId, type ShardId } from '../base/ids.ts';
+import { keyIndexes } from '../command/keys.ts';
+import { allCommands, fitsArity, type CommandSpec } from '../command/table.ts';
+import { errorReply } from '../resp/encoder.ts';
+import { Router } from '../shard/route.ts';
+import type { Slotter } from '../shard/slot.ts';
+import { CommandNames } from './command-names.ts';
+import type { Connection } from './connection.ts';
+import {
+  notReadyReply,
+  unknownCommandReply,
+  unknownSubcommandReply,
+  wrongArityReply,
+} from './error-replies.ts';
+import { fanOut } from './fan-out.ts';
+import type { FrontState } from './front-state.ts';
+import type { ServerCommands } from './server/commands.ts';
+import { CommandSubmission } from './submissions.ts';
+
+const firstShard: ShardId = shardId(0);
+
+export class Pipeline {
+  readonly #state: FrontState;
+  readonly #serverCommands: ServerCommands;
+  readonly #slotOf: Slotter;
+  readonly #names = new CommandNames(allCommands());
+  /** Undefined until the number of shards is known. */
+  #router: Router | undefined;
+
+  constructor(options: {
+    readonly state: FrontState;
+    readonly serverCommands: ServerCommands;
+    readonly slotOf: Slotter;
+  }) {
+    this.#state = options.state;
+    this.#serverCommands = options.serverCommands;
+    this.#slotOf = options.slotOf;
+  }
+
+  /** Takes the connection's current command. False: it waits, and the connection holds. */
+  take(connection: Connection): boolean {
+    const spec = this.#classify(connection);
+    if (spec === undefined) return true;
+    switch (spec.kind) {
+      case 'front':
+        this.#state.statistics.commandsFront += 1;
+        connection.client.lastCommand = spec.name;
+        this.#serverCommands.serve(spec, connection);
+        return true;
+      case 'read':
+      case 'write':
+        return this.#submit(spec, connection);
+      case 'refused':
+        return this.#reject(connection, errorReply(spec.reason ?? 'ERR not supported'));
+    }
+  }
+
+  /** The command's row; undefined where it has been answered with an error. */
+  #classify(connection: Connection): CommandSpec | undefined {
+    const { request } = connection;
+    let spec = this.#names.find(request.view, request.argStart(0), request.argEnd(0));
+    if (spec === undefined) {
+      const args = request.args().map((argument) => argument.toString('latin1'));
+      this.#reject(connection, unknownCommandReply(args));
+      return undefined;
+    }
+    if (spec.subcommands !== undefined && request.argc > 1) {
+      const subcommand = request.argLatin1(1);
+      const container = spec.name;
+      spec = spec.subcommands.get(subcommand.toLowerCase());
+      if (spec === undefined) {
+        this.#reject(connection, unknownSubcommandReply(container, subcommand));
+        return undefined;
+      }
+    }
+    if (!fitsArity(spec, request.argc)) {
+      this.#reject(connection, wrongArityReply(spec.name));
+      return undefined;
+    }
+    return spec;
+  }
+
+  #submit(spec: CommandSpec, connection: Connection): boolean {
+    const { cluster, statistics } = this.#state;
+    const router = this.#router ?? this.#learnShards();
+    if (router === undefined) {
+      if (connection.hasWaitedForShards) return this.#reject(connection, notReadyReply);
+      this.#state.waitForShards(connection);
+      return false;
+    }
+    if (cluster.isFull) {
+      this.#state.waitForRoom(connection);
+      return false;
+    }
+    const isWrite = spec.kind === 'write';
+    let shard = firstShard;
+    if (router.shards > 1) {
+      const route = router.route(
+        spec,
+        keyIndexes(spec, connection.request.argc),
+        connection.request,
+      );
+      if (route.kind === 'error') return this.#reject(connection, errorReply(route.text));
+      if (route.kind !== 'one') return fanOut({ spec, route, connection, state: this.#state });
+      shard = route.shard;
+    }
+    const path = connection.shardOrder.pathOf(shard, isWrite);
+    if (path === undefined) {
+      connection.hold('order');
+      return false;
+    }
+    if (isWrite) statistics.commandsWrite += 1;
+    else statistics.commandsRead += 1;
+    connection.client.lastCommand = spec.name;
+    connection.shardOrder.begin(shard, path);
+    const bytes = connection.request.commandBytes();
+    const submission = new CommandSubmission({ path, bytes, shard, connection, statistics });
+    connection.expect(submission);
+    cluster.submit(shard, submission);
+    return true;
+  }
+
+  #learnShards(): Router | undefined {
+    const map = this.#state.cluster.shardMap;
+    if (map !== undefined) this.#router = new Router({ map, slotOf: this.#slotOf });
+    return this.#router;
+  }
+
+  #reject(connection: Connection, reply: string): true {
+    this.#state.statistics.commandsRejected += 1;
+    connection.reply(reply);
+    return true;
+  }
+}

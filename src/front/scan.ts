@@ -1,0 +1,81 @@
+/**
+ * SCAN over several shards: one after the other, the cursor tells where.
+ *
+ * A client's cursor is shard * 2^47 + the shard's own cursor, which the engine keeps below 2^47; with 64 shards it fits 2^53, so
+ * that clients that read it as a double get along. 0 starts, and 0 ends.
+ */
+
+import { shardId } from '../base/ids.ts';
+import type { SubmitFailure } from '../cluster/cluster.ts';
+import { arrayReply, bulkReply, encodeCommand } from '../resp/encoder.ts';
+import { bulkOf, elementsOf } from '../resp/reply-framer.ts';
+import type { Connection } from './connection.ts';
+import { failureReply, invalidCursorReply } from './error-replies.ts';
+import type { FanOut } from './fan-out.ts';
+import type { Slot } from './order-queue.ts';
+import { submitPart, type PartOwner } from './part.ts';
+import { countFailure } from './submissions.ts';
+
+/** One past the largest cursor of a shard. */
+const shardCursors = 2 ** 47;
+
+/** Submits the connection's current SCAN to the shard its cursor names. False: it waits. */
+export function submitScan(command: FanOut): boolean {
+  const { connection, state, spec } = command;
+  const { shards } = state.cluster;
+  const text = connection.request.argLatin1(1);
+  const cursor = /^\d{1,16}$/u.test(text) ? Number(text) : Number.NaN;
+  const shard = Math.floor(cursor / shardCursors);
+  if (!Number.isSafeInteger(cursor) || shard >= shards) {
+    connection.reply(invalidCursorReply);
+    return true;
+  }
+  const path = connection.shardOrder.readPathOf(shardId(shard));
+  state.statistics.commandsRead += 1;
+  connection.client.lastCommand = spec.name;
+  const args: Uint8Array[] = connection.request.args();
+  args[1] = Buffer.from(String(cursor % shardCursors), 'latin1');
+  const slot = new ScanSlot(command, shard);
+  connection.expect(slot);
+  const bytes = encodeCommand(args);
+  submitPart({ owner: slot, position: 0, shard: shardId(shard), bytes, path, connection, state });
+  return true;
+}
+
+class ScanSlot implements Slot, PartOwner {
+  reply: string | undefined = undefined;
+  next: Slot | undefined = undefined;
+  readonly isSilent: boolean;
+  readonly #command: FanOut;
+  readonly #connection: Connection;
+  readonly #shard: number;
+
+  constructor(command: FanOut, shard: number) {
+    this.#command = command;
+    this.#connection = command.connection;
+    this.#shard = shard;
+    this.isSilent = command.connection.client.isSilent;
+  }
+
+  partSettled(_position: number, reply: string): void {
+    const [cursor, keys] = elementsOf(reply) ?? [];
+    const shardCursor = cursor === undefined ? undefined : bulkOf(cursor);
+    if (shardCursor === undefined || keys === undefined) {
+      this.#connection.settled(this, reply);
+      return;
+    }
+    const next = this.#nextCursor(Number(shardCursor));
+    this.#connection.settled(this, arrayReply([bulkReply(String(next)), keys]));
+  }
+
+  partFailed(failure: SubmitFailure): void {
+    countFailure(this.#command.state.statistics, failure);
+    this.#connection.settled(this, failureReply(failure));
+  }
+
+  #nextCursor(shardCursor: number): number {
+    if (shardCursor !== 0) return this.#shard * shardCursors + shardCursor;
+    const isLast = this.#shard + 1 === this.#command.state.cluster.shards;
+    return isLast ? 0 : (this.#shard + 1) * shardCursors;
+  }
+}

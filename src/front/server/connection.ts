@@ -1,0 +1,118 @@
+/**
+ * The commands with which a client sets up and ends its connection: PING ECHO QUIT RESET SELECT AUTH HELLO.
+ *
+ * There are no users yet: the default user needs no password, as in a Redis without `requirepass`.
+ */
+
+import {
+  arrayReply,
+  bulkReply,
+  errorReply,
+  integerReply,
+  okReply,
+  pongReply,
+} from '../../resp/encoder.ts';
+import { emptyArrayReply, simpleReply } from '../../resp/encoder.ts';
+import { notIntegerReply, syntaxErrorReply, wrongArityReply } from '../error-replies.ts';
+import { invalidName, isValidName } from './client.ts';
+import type { ServerCall, ServerCommand } from './commands.ts';
+import { integerAt, optionAt } from './values.ts';
+
+/** As in Redis by default; the database's number is part of every key. */
+export const databases = 16;
+
+/**
+ * The Redis version we say we are: the one whose replies the tests compare with ours, byte for byte. Clients choose features
+ * by it. What newer clients send whatever the version (CLIENT SETINFO) is answered as well.
+ */
+export const redisVersion = '7.0.15';
+
+const wrongPassReply = errorReply('WRONGPASS invalid username-password pair or user is disabled.');
+
+const noPasswordReply = errorReply(
+  'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?',
+);
+
+const ping: ServerCommand = ({ request }) => {
+  if (request.argc > 2) return wrongArityReply('ping');
+  return request.argc === 1 ? pongReply : bulkReply(request.argLatin1(1));
+};
+
+const select: ServerCommand = ({ request, client }) => {
+  const database = integerAt(request, 1);
+  if (database === undefined || Math.abs(database) > 0x7fffffff) return notIntegerReply;
+  if (database < 0 || database >= databases) return errorReply('ERR DB index is out of range');
+  client.database = database;
+  return okReply;
+};
+
+const auth: ServerCommand = ({ request }) => {
+  if (request.argc > 3) return syntaxErrorReply;
+  if (request.argc === 2) return noPasswordReply;
+  return isDefaultUser(request.argLatin1(1)) ? okReply : wrongPassReply;
+};
+
+/** https://redis.io/commands/hello. RESP3 is refused, upon which clients go on with RESP2. */
+const hello: ServerCommand = (call) => {
+  const { request, client } = call;
+  if (request.argc > 1) {
+    const protocol = integerAt(request, 1);
+    if (protocol === undefined) {
+      return errorReply('ERR Protocol version is not an integer or out of range');
+    }
+    if (protocol !== 2) return errorReply('NOPROTO unsupported protocol version');
+  }
+  for (let at = 2; at < request.argc;) {
+    const option = optionAt(request, at);
+    const isLast = at === request.argc - 1;
+    if (option === 'AUTH' && at + 2 < request.argc) {
+      if (!isDefaultUser(request.argLatin1(at + 1))) return wrongPassReply;
+      at += 3;
+    } else if (option === 'SETNAME' && !isLast) {
+      const name = request.argLatin1(at + 1);
+      if (!isValidName(name)) return invalidName;
+      client.name = name;
+      at += 2;
+    } else {
+      return errorReply(`ERR Syntax error in HELLO option '${request.argLatin1(at)}'`);
+    }
+  }
+  return greeting(call);
+};
+
+function greeting({ client }: ServerCall): string {
+  return arrayReply([
+    bulkReply('server'),
+    bulkReply('redis'),
+    bulkReply('version'),
+    bulkReply(redisVersion),
+    bulkReply('proto'),
+    integerReply(2),
+    bulkReply('id'),
+    integerReply(client.id),
+    bulkReply('mode'),
+    bulkReply('standalone'),
+    bulkReply('role'),
+    bulkReply('master'),
+    bulkReply('modules'),
+    emptyArrayReply,
+  ]);
+}
+
+const isDefaultUser = (name: string): boolean => name === 'default';
+
+export const connectionCommands: Readonly<Record<string, ServerCommand>> = {
+  ping,
+  echo: ({ request }) => bulkReply(request.argLatin1(1)),
+  quit: ({ connection }) => {
+    connection.closeBehindReplies();
+    return okReply;
+  },
+  reset: ({ client }) => {
+    client.reset();
+    return simpleReply('RESET');
+  },
+  select,
+  auth,
+  hello,
+};

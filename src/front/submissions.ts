@@ -1,0 +1,57 @@
+/**
+ * The commands on their way to shards. A submission is at the same time its command's place in the order of replies.
+ */
+
+import type { ShardId } from '../base/ids.ts';
+import type { Submission, SubmitFailure } from '../cluster/cluster.ts';
+import type { Connection } from './connection.ts';
+import { failureReply } from './error-replies.ts';
+import type { Slot } from './order-queue.ts';
+import type { Path } from './shard-order.ts';
+import type { FrontStatistics } from './statistics.ts';
+
+/** A command that one shard answers: the usual case. */
+export class CommandSubmission implements Submission, Slot {
+  readonly path: Path;
+  readonly database: number;
+  readonly bytes: Uint8Array;
+  readonly isSilent: boolean;
+  reply: string | undefined;
+  next: Slot | undefined;
+  readonly #shard: ShardId;
+  readonly #connection: Connection;
+  readonly #statistics: FrontStatistics;
+
+  constructor(options: {
+    readonly path: Path;
+    readonly bytes: Uint8Array;
+    readonly shard: ShardId;
+    readonly connection: Connection;
+    readonly statistics: FrontStatistics;
+  }) {
+    this.path = options.path;
+    this.database = options.connection.client.database;
+    this.bytes = options.bytes;
+    this.isSilent = options.connection.client.isSilent;
+    this.reply = undefined;
+    this.next = undefined;
+    this.#shard = options.shard;
+    this.#connection = options.connection;
+    this.#statistics = options.statistics;
+  }
+
+  settle(reply: string): void {
+    this.#connection.settled(this, reply);
+    this.#connection.shardAnswered(this.#shard, this.path);
+  }
+
+  fail(failure: SubmitFailure): void {
+    countFailure(this.#statistics, failure);
+    this.settle(failureReply(failure));
+  }
+}
+
+export function countFailure(statistics: FrontStatistics, failure: SubmitFailure): void {
+  if (failure === 'in-doubt') statistics.failedInDoubt += 1;
+  else statistics.failedDefinite += 1;
+}
