@@ -101,7 +101,8 @@ export class Outrigger {
 
 const failureTexts: Readonly<Record<SubmitFailure, string>> = {
   'cluster-down': 'no leader of the shard was found in time; it did not happen, try again',
-  'in-doubt': 'the leader was lost while the command was under way; it may have happened, look before you repeat it',
+  'in-doubt':
+    'the leader was lost while the command was under way; it may have happened, look before you repeat it',
   busy: 'too many commands are pending on this node; it did not happen, try again later',
   closing: 'this node stops; it did not happen',
 };

@@ -189,7 +189,13 @@ export class OutriggerNode {
       memberId: this.#identity.memberId,
       clusterId: cluster,
       incarnation: this.#identity.incarnation,
-      phase: this.#isStopping ? 'stopping' : isForming ? 'forming' : isRunning ? 'running' : 'joining',
+      phase: this.#isStopping
+        ? 'stopping'
+        : isForming
+          ? 'forming'
+          : isRunning
+            ? 'running'
+            : 'joining',
       uptimeMs: Math.round(this.#system.clock.monotonicMs() - this.#startedMs),
       shards: this.#member.status(),
       peers: this.#config.members
@@ -237,7 +243,11 @@ export class OutriggerNode {
     const failure =
       error instanceof NodeError
         ? error
-        : new NodeError('damaged', `this node cannot go on: ${String(error)}`, error);
+        : new NodeError(
+            'assertion-failed',
+            `a bug in Outrigger, please report it: ${String(error)}`,
+            error,
+          );
     this.#config.onFatal(failure);
     this.#close().catch((cause: unknown) => {
       this.#config.logger.error({ cause: String(cause) }, 'closing after a failure failed');

@@ -12,7 +12,7 @@ export interface System {
   /** Not for secrets. */
   readonly random: Random;
   /** For secrets and identities. */
-  randomBytes(count: number): Uint8Array;
+  readonly randomBytes: (count: number) => Uint8Array;
 }
 
 /**

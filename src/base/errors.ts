@@ -26,6 +26,8 @@ export type ErrorCode =
   | 'config-invalid'
   /** The data directory is used by another process. */
   | 'locked'
+  /** Something of ours does not hold that must: a bug. The process stops. */
+  | 'assertion-failed'
   /** A peer refused us, or we refused a peer, for good: wrong cluster, secret, member or configuration. */
   | 'peer-refused';
 
@@ -38,6 +40,7 @@ const retryByCode: Readonly<Record<ErrorCode, Retry>> = {
   damaged: 'never',
   'config-invalid': 'never',
   locked: 'never',
+  'assertion-failed': 'never',
   'peer-refused': 'never',
 };
 

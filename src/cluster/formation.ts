@@ -82,7 +82,13 @@ export class Formation {
     const { nodeId, memberId, incarnation, clusterId: cluster, phase } = this.#identity;
     const { members, shards } = this.#options;
     const greeting: Greeting = { phase, members, shards };
-    return { nodeId, memberId, incarnation, clusterId: cluster, greeting: JSON.stringify(greeting) };
+    return {
+      nodeId,
+      memberId,
+      incarnation,
+      clusterId: cluster,
+      greeting: JSON.stringify(greeting),
+    };
   }
 
   /** Judges a peer that has shown that it knows the secret. */
@@ -262,7 +268,8 @@ export class Formation {
     const cluster = this.#identity.clusterId;
     assert(cluster !== undefined, 'an agreed identity has a cluster id');
     this.#save({ ...this.#identity, phase: 'formed' }, () => {
-      for (const peer of this.#hellos.keys()) this.#send(peer, { kind: 'formed', clusterId: cluster });
+      for (const peer of this.#hellos.keys())
+        this.#send(peer, { kind: 'formed', clusterId: cluster });
       this.#announce();
     });
   }
@@ -314,7 +321,8 @@ function parseGreeting(text: string): Greeting | undefined {
   if (typeof json !== 'object' || json === null) return undefined;
   const { phase, members, shards } = json as Record<string, unknown>;
   const known = phases.find((name) => name === phase);
-  if (known === undefined || !Array.isArray(members) || typeof shards !== 'number') return undefined;
+  if (known === undefined || !Array.isArray(members) || typeof shards !== 'number')
+    return undefined;
   return { phase: known, members: members.map(Number), shards };
 }
 
@@ -326,6 +334,7 @@ function parseNote(payload: Uint8Array): Note | undefined {
   const cluster = clusterId(id);
   if (kind === 'agree' || kind === 'formed') return { kind, clusterId: cluster };
   const identities = parseMembers(members);
-  if (kind !== 'propose' || identities === undefined || typeof shards !== 'number') return undefined;
+  if (kind !== 'propose' || identities === undefined || typeof shards !== 'number')
+    return undefined;
   return { kind, clusterId: cluster, members: identities, shards };
 }

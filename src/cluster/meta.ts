@@ -18,11 +18,7 @@ import type {
 } from '../engine/engine.ts';
 import type { MemberIdentity } from '../log/log.ts';
 import { parseNamespaces, type Namespace } from '../shard/namespace.ts';
-import {
-  shardMapFromJson,
-  shardMapToJson,
-  type ShardMap,
-} from '../shard/shard-map.ts';
+import { shardMapFromJson, shardMapToJson, type ShardMap } from '../shard/shard-map.ts';
 
 export interface MetaState {
   readonly clusterId: ClusterId;
@@ -70,7 +66,7 @@ export class MetaEngine implements Engine {
   }
 
   read(read: EngineRead, done: (replies: readonly ReadReply[]) => void): void {
-    done(read.commands.map(() => "-ERR the meta group answers no reads by command\r\n"));
+    done(read.commands.map(() => '-ERR the meta group answers no reads by command\r\n'));
   }
 
   nextDeadlineMs(): number | undefined {

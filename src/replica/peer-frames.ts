@@ -97,9 +97,7 @@ export function decodeAnswers(payload: Uint8Array, from: NodeId, to: NodeId): An
       context,
     }),
   }));
-  return (
-    messages && { sentMs: buffer.readDoubleBE(0), wallMs: buffer.readUIntBE(8, 6), messages }
-  );
+  return messages && { sentMs: buffer.readDoubleBE(0), wallMs: buffer.readUIntBE(8, 6), messages };
 }
 
 export function encodeRaft({ group, message: sent }: GroupMessage): readonly Uint8Array[] {

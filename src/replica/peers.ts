@@ -120,7 +120,8 @@ export class Peers {
       case frameKind.raft: {
         const decoded = decodeRaft(payload);
         if (decoded === undefined || decoded.message.from !== from) return false;
-        if (decoded.message.to === this.#self) this.#replicaOf(decoded.group)?.step(decoded.message);
+        if (decoded.message.to === this.#self)
+          this.#replicaOf(decoded.group)?.step(decoded.message);
         return true;
       }
       default:

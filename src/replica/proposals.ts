@@ -114,7 +114,10 @@ export class Proposals {
   /** The groups of `taken` were proposed as the entry at `index`. */
   proposed(taken: Taken, index: number): void {
     const last = this.#inFlight.at(-1);
-    assert(last === undefined || last.index < index, 'entries are proposed in the order of their index');
+    assert(
+      last === undefined || last.index < index,
+      'entries are proposed in the order of their index',
+    );
     this.#waiting = this.#waiting.slice(taken.groups.length);
     this.#waitingCommands -= taken.commands;
     this.#inFlight.push({ index, commands: taken.commands, reads: taken.reads });

@@ -60,9 +60,7 @@ export class Reads {
   }
 
   get isIdle(): boolean {
-    return (
-      this.#unconfirmed.length === 0 && this.#asked.size === 0 && this.#confirmed.length === 0
-    );
+    return this.#unconfirmed.length === 0 && this.#asked.size === 0 && this.#confirmed.length === 0;
   }
 
   /** Only while this replica leads and has applied an entry of its term. */

@@ -381,7 +381,10 @@ export class Replica {
   }
 
   #noteApplied(applied: AppliedEntry): void {
-    assert(applied.index === this.#appliedIndex + 1, 'the engine applies one entry after the other');
+    assert(
+      applied.index === this.#appliedIndex + 1,
+      'the engine applies one entry after the other',
+    );
     this.#appliedIndex = applied.index;
     this.#appliedTerm = term(applied.term);
     if (this.#isLeader) {
@@ -425,6 +428,7 @@ export class Replica {
   #beginTerm(): void {
     const { node, settings } = this.#options;
     this.#lease = new Lease({ self: node, lengthMs: settings.leaseMs });
+    this.#lease.recount(this.members);
     this.#hasClockBegun = false;
     this.#ticksUnsettled = 0;
     this.#raft.step(message({ type: 'MsgBeat', to: node, from: node }));
@@ -472,4 +476,3 @@ function roundOf(context: Uint8Array): number {
   assert(context.length === 8, 'a read state carries a round');
   return new DataView(context.buffer, context.byteOffset, 8).getFloat64(0);
 }
-

@@ -84,7 +84,10 @@ export class Sessions {
       session.replies.delete(sequence);
     }
     session.acknowledged = Math.max(session.acknowledged, group.acknowledged);
-    assert(session.acknowledged < session.lastSequence, 'a group is not answered before it is sent');
+    assert(
+      session.acknowledged < session.lastSequence,
+      'a group is not answered before it is sent',
+    );
     return 'next';
   }
 

@@ -28,7 +28,10 @@ export function replicaSettings(given: {
 }
 
 /** The core's bounds, the same for every group. */
-export const raftLimits: Omit<RaftConfig, 'id' | 'storage' | 'random' | 'electionTicks' | 'heartbeatTicks'> = {
+export const raftLimits: Omit<
+  RaftConfig,
+  'id' | 'storage' | 'random' | 'electionTicks' | 'heartbeatTicks'
+> = {
   preVote: true,
   checkQuorum: true,
   holdVotes: true,
