@@ -114,6 +114,7 @@ export class Member implements Cluster {
     });
     this.#meta = new MetaEngine({ onChanged: () => this.#becomeReady() });
     this.#ticker = new Ticker({
+      clock,
       timers: options.timers,
       intervalMs: options.settings.heartbeatMs,
       call: () => this.#tick(),

@@ -1,37 +1,53 @@
 /**
- * One ticker a node: calls at most once an interval, and never makes up for calls it missed.
+ * One ticker a node: two ticks are never closer than the interval, and none is made up for.
  *
- * A process that was stopped, or whose event loop was busy, has lost those ticks: making up for them would
- * count down election timers of messages that are still waiting in its sockets, and leases rest on a tick taking at least
- * its interval.
+ * Leases rest on that (`replica/lease`): a voter counts ticks, and as many as an election timeout must take that long. A
+ * timer alone does not promise it: it is set by the time at which the event loop last looked at the clock, which may be long
+ * ago, so the ticker looks itself. A process that was stopped, or whose event loop was busy, has lost ticks;
+ * making up for them would count down election timers of messages that are still waiting in its sockets.
  */
 
-import type { Timer, Timers } from '../base/clock.ts';
+import type { Clock, Timer, Timers } from '../base/clock.ts';
 
 export class Ticker {
+  readonly #clock: Clock;
   readonly #timers: Timers;
   readonly #intervalMs: number;
   readonly #call: () => void;
   #timer: Timer | undefined;
+  #lastMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: {
+    readonly clock: Clock;
     readonly timers: Timers;
     readonly intervalMs: number;
     readonly call: () => void;
   }) {
+    this.#clock = options.clock;
     this.#timers = options.timers;
     this.#intervalMs = options.intervalMs;
     this.#call = options.call;
   }
 
   start(): void {
-    this.#timer = this.#timers.after(this.#intervalMs, () => {
-      this.start();
-      this.#call();
-    });
+    this.#wait(this.#intervalMs);
   }
 
   stop(): void {
     this.#timer?.cancel();
+  }
+
+  #wait(delayMs: number): void {
+    this.#timer = this.#timers.after(delayMs, () => {
+      const nowMs = this.#clock.monotonicMs();
+      const missingMs = this.#lastMs + this.#intervalMs - nowMs;
+      if (missingMs > 0) {
+        this.#wait(Math.ceil(missingMs));
+        return;
+      }
+      this.#lastMs = nowMs;
+      this.#wait(this.#intervalMs);
+      this.#call();
+    });
   }
 }

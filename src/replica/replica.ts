@@ -24,7 +24,7 @@ import { Applier, type AppliedEntry, type Outcome } from './applier.ts';
 import { encodeBatch, type CommandGroup, type OpenGroup } from './batch.ts';
 import { LeaderClock, type WallClocks } from './cluster-time.ts';
 import { Lease } from './lease.ts';
-import { Proposals, type Taken } from './proposals.ts';
+import { Proposals, type LoggedRead, type Taken } from './proposals.ts';
 import { Reads, type ReadBatch } from './reads.ts';
 import { Sessions } from './sessions.ts';
 import { raftLimits, type ReplicaSettings } from './settings.ts';
@@ -124,10 +124,7 @@ export class Replica {
       appliedIndex: () => this.#appliedIndex,
       isServing: () => this.#isServing,
       askIndex: (round) => this.#raft.readIndex(contextOf(round)),
-      log: (read) => {
-        this.#proposals.addRead(read);
-        this.#work();
-      },
+      log: (read) => this.#logRead(read),
     });
   }
 
@@ -263,12 +260,7 @@ export class Replica {
     done: (replies: readonly Reply[] | undefined) => void,
   ): void {
     assert(commands.session === 0, 'commands without a session');
-    if (!this.#isServing) {
-      done(undefined);
-      return;
-    }
-    this.#proposals.addRead({ group: commands, done });
-    this.#work();
+    this.#logRead({ group: commands, done });
   }
 
   /** Puts what waits into the log, as one entry where it fits. Called once a turn, before `takeReady`. */
@@ -325,6 +317,15 @@ export class Replica {
       );
     }
     this.#lease?.recount(this.#raft.applyConfChange(change));
+  }
+
+  #logRead(read: LoggedRead): void {
+    if (!this.#isServing) {
+      read.done(undefined);
+      return;
+    }
+    this.#proposals.addRead(read);
+    this.#work();
   }
 
   #work(): void {
