@@ -43,6 +43,8 @@ export class Call {
   timeMs = 0;
   /** Names this life of the engine in SCAN cursors: 1…65,535. */
   readonly runTag: number;
+  /** A read must change nothing. */
+  isRead = false;
   /** Set by a read that met a key whose expiry is not in the log. */
   isDue = false;
   hits = 0;
@@ -54,7 +56,6 @@ export class Call {
   #timeS = 0;
   #index = 0;
   #place = 0;
-  #isRead = false;
   readonly #ownRandom: Random;
 
   constructor(random: Random) {
@@ -68,14 +69,14 @@ export class Call {
     this.#timeS = Math.floor(timeMs / 1000);
     this.#appliedMs = timeMs;
     this.#index = index;
-    this.#isRead = false;
+    this.isRead = false;
   }
 
   /** @param appliedMs - time of the last applied entry */
   beginRead(timeMs: number, appliedMs: number): void {
     this.timeMs = timeMs;
     this.#appliedMs = appliedMs;
-    this.#isRead = true;
+    this.isRead = true;
   }
 
   /** @param place - the command's place in its entry, from 0 */
@@ -87,7 +88,7 @@ export class Call {
 
   /** Seeded by index and place in an entry, so that replicas draw alike; the node's own in a read. */
   random(): Random {
-    if (this.#isRead) return this.#ownRandom;
+    if (this.isRead) return this.#ownRandom;
     return seededRandom(Math.imul(this.#index, 65599) + this.#place);
   }
 
@@ -101,7 +102,7 @@ export class Call {
   find(key: string, keyspace: Keyspace = this.keyspace): Item | undefined {
     const item = keyspace.get(key);
     if (item === undefined || this.isLive(item)) return item;
-    if (!this.#isRead) {
+    if (!this.isRead) {
       keyspace.remove(item);
       this.expired += 1;
     }
@@ -125,7 +126,7 @@ export class Call {
 
   /** Notes the use of a key. Reads leave no trace, or replicas would differ. */
   touch(item: Item): void {
-    if (!this.#isRead) item.touchedS = this.#timeS;
+    if (!this.isRead) item.touchedS = this.#timeS;
   }
 
   /** Stores a string under a key, over whatever is there. The old deadline stays where `keepTtl`. */
@@ -154,7 +155,7 @@ export class Call {
   /** Keys of a database that are there at this time; marks the call due where that is not in the log. */
   countLive(keyspace: Keyspace): number {
     const due = keyspace.countDue(this.timeMs);
-    if (this.#isRead && due > keyspace.countDue(this.#appliedMs)) this.isDue = true;
+    if (this.isRead && due > keyspace.countDue(this.#appliedMs)) this.isDue = true;
     return keyspace.size - due;
   }
 
@@ -162,7 +163,7 @@ export class Call {
   isLive(item: Item): boolean {
     const { deadline } = item;
     if (deadline === undefined || deadline.atMs > this.timeMs) return true;
-    if (this.#isRead && deadline.atMs > this.#appliedMs) this.isDue = true;
+    if (this.isRead && deadline.atMs > this.#appliedMs) this.isDue = true;
     return false;
   }
 

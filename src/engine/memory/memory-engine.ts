@@ -181,6 +181,7 @@ class MemoryEngine implements Engine {
     parser.parse(bytes);
     const row = commandIndex.find(bytes, parser.nameStart, parser.nameEnd);
     assert(row !== undefined, 'a logged command is one the engine knows');
+    assert(row.kind === 'read' || !this.#call.isRead, 'a write goes through the log');
     return row.run(this.#call, parser.args);
   }
 
