@@ -9,7 +9,7 @@ import { NodeError } from './base/errors.ts';
 import type { ShardId } from './base/ids.ts';
 import type { ShardStatus, Submission, SubmitFailure } from './cluster/cluster.ts';
 import type { Member } from './cluster/member.ts';
-import { openNode, type NodeConfig, type OutriggerNode } from './node.ts';
+import { nodeDefaults, openNode, type NodeConfig, type OutriggerNode } from './node.ts';
 import { encodeCommand } from './resp/encoder.ts';
 import { bulkOf, integerOf, isErrorReply } from './resp/reply-framer.ts';
 import { shardOfSlot } from './shard/shard-map.ts';
@@ -22,9 +22,15 @@ export interface PutOptions {
   readonly ttlMs?: number;
 }
 
+/** A node's configuration; what is not said is as in `nodeDefaults`, and the peer port as in its row of `members`. */
+export type OpenOptions = Pick<NodeConfig, 'nodeId' | 'members'> &
+  Partial<Omit<NodeConfig, 'clientHost' | 'clientPort'>>;
+
 /** Starts a node in this process. Resolves once the cluster has formed and the shards are known. */
-export async function open(config: Omit<NodeConfig, 'clientPort'>): Promise<Outrigger> {
-  const node = await openNode({ ...config, clientPort: undefined });
+export async function open(options: OpenOptions): Promise<Outrigger> {
+  const own = options.members.find(({ id }) => id === options.nodeId);
+  const peerPort = own?.port ?? 0;
+  const node = await openNode({ ...nodeDefaults, peerPort, ...options, clientPort: undefined });
   const slotOf = await createSlotter();
   await new Promise<void>((resolve) => {
     node.cluster.onReady(resolve);

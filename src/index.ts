@@ -5,9 +5,10 @@
 export { NodeError, type ErrorCode, type Retry } from './base/errors.ts';
 export { silentLogger, type LogFields, type Logger } from './base/logger.ts';
 export type { ReplicaRole, ShardStatus } from './cluster/cluster.ts';
-export { open, type Bytes, type Outrigger, type PutOptions } from './embedded.ts';
+export { open, type Bytes, type OpenOptions, type Outrigger, type PutOptions } from './embedded.ts';
 export type { FrontStatistics } from './front/statistics.ts';
 export {
+  nodeDefaults,
   openNode,
   type MemberConfig,
   type NodeConfig,

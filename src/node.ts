@@ -7,7 +7,7 @@
 
 import { NodeError } from './base/errors.ts';
 import { clusterId, memberId, nodeId, type NodeId } from './base/ids.ts';
-import type { Logger } from './base/logger.ts';
+import { silentLogger, type Logger } from './base/logger.ts';
 import type { ShardStatus } from './cluster/cluster.ts';
 import { Formation } from './cluster/formation.ts';
 import { frameKind } from './cluster/frames.ts';
@@ -63,9 +63,34 @@ export interface NodeConfig {
   readonly logger: Logger;
   /** This program's. */
   readonly version: string;
-  /** The node cannot go on; it has stopped answering. Called at most once. */
+  /** The node cannot go on; it has stopped answering. Called at most once; by default it throws, which ends the process. */
   readonly onFatal: (error: NodeError) => void;
 }
+
+/** What a node is told where nothing else is said: a lone member on loopback, on disk once `dataDirectory` is given. */
+export const nodeDefaults: Omit<NodeConfig, 'nodeId' | 'members' | 'peerPort'> = {
+  bootstrap: 'new',
+  shards: 1,
+  engine: 'memory',
+  storage: 'level',
+  dataDirectory: undefined,
+  clientHost: '127.0.0.1',
+  clientPort: 6379,
+  peerHost: '127.0.0.1',
+  clusterSecret: undefined,
+  heartbeatMs: 50,
+  electionTimeoutMs: 500,
+  commandTimeoutMs: 5_000,
+  maxClients: 10_000,
+  reads: 'lease',
+  clockDriftMs: 50,
+  clockOffsetMs: 0,
+  logger: silentLogger,
+  version: '0.1.0',
+  onFatal: (error) => {
+    throw error;
+  },
+};
 
 export interface NodeStatus {
   readonly nodeId: number;
