@@ -65,7 +65,7 @@ const configSchema = z.strictObject({
   members: z
     .array(memberSchema)
     .min(1)
-    .max(65)
+    .max(5)
     .describe('all members with the address of their peer port, this node included')
     .meta({ expects: 'a list such as 1=10.0.0.1:7379,2=10.0.0.2:7379,3=10.0.0.3:7379' }),
   bootstrap: z

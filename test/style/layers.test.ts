@@ -79,7 +79,7 @@ const builtins: Readonly<Record<string, readonly string[]>> = {
   https: ['sidecar/'],
   perf_hooks: ['src/system.ts'],
   timers: ['src/system.ts'],
-  'timers/promises': [],
+  'timers/promises': ['sidecar/'],
   worker_threads: [],
 };
 

@@ -1,0 +1,56 @@
+/**
+ * What `outrigger dev` prints, as text.
+ */
+
+import type { DevEnd } from './dev-node.ts';
+import type { DevPlace } from './dev-options.ts';
+
+export interface DevRow {
+  readonly place: DevPlace;
+  readonly pid: number | undefined;
+  readonly shardsLed: readonly number[];
+}
+
+const headings = ['node', 'client', 'peer', 'admin', 'health', 'pid', 'shards led'] as const;
+
+/** A line a node, columns aligned. */
+export function table(rows: readonly DevRow[]): string {
+  const cells = rows.map(({ place, pid, shardsLed }) => [
+    `${place.id}`,
+    `${place.clientPort}`,
+    `${place.peerPort}`,
+    `${place.adminPort}`,
+    `${place.healthPort}`,
+    `${pid ?? '-'}`,
+    shardsLed.length === 0 ? '-' : shardsLed.join(','),
+  ]);
+  const lines = [[...headings], ...cells];
+  const widths = headings.map((_, column) =>
+    Math.max(...lines.map((line) => line[column]?.length ?? 0)),
+  );
+  return lines
+    .map((line) => line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '))
+    .map((line) => `${line.trimEnd()}\n`)
+    .join('');
+}
+
+/** The line that starts with `ready`, and two commands to try. */
+export function readyText(places: readonly DevPlace[], shards: number): string {
+  const first = places[0]?.clientPort ?? 0;
+  const second = places[1]?.clientPort ?? first;
+  const count = (number: number, noun: string): string =>
+    `${number} ${noun}${number === 1 ? '' : 's'}`;
+  return `ready: ${count(places.length, 'node')}, ${count(shards, 'shard')}, each with a leader; try
+
+  redis-cli -p ${first} set a 1
+  redis-cli -p ${second} get a
+
+`;
+}
+
+export function endText(id: number, end: DevEnd, isRestarted: boolean): string {
+  const how = end.signal === null ? `exited with code ${end.code}` : `was ended by ${end.signal}`;
+  const why = end.complaint === undefined ? '' : `: ${end.complaint}`;
+  const next = isRestarted ? 'starting it again' : 'it stays dead (--no-restart)';
+  return `node ${id} (pid ${end.pid}) ${how}${why}; ${next}\n`;
+}
