@@ -39,8 +39,8 @@ export interface DevNodeOptions {
   /** Program and arguments. */
   readonly command: readonly string[];
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** A line worth showing. */
-  onLine(line: string): void;
+  /** A line worth showing; warnings are worth it or not by what goes on around. */
+  onLine(line: string, isWarning: boolean): void;
   onEnd(end: DevEnd): void;
 }
 
@@ -54,7 +54,9 @@ export class DevNode {
     this.place = options.place;
     this.#options = options;
     this.#log = createWriteStream(`${options.place.directory}/outrigger.log`, { flags: 'a' });
-    this.#log.on('error', (error) => options.onLine(`its log cannot be written: ${error.message}`));
+    this.#log.on('error', (error) =>
+      options.onLine(`its log cannot be written: ${error.message}`, false),
+    );
   }
 
   /** Undefined while no process runs. */
@@ -79,7 +81,7 @@ export class DevNode {
     const errors = lines(child.stderr, (line) => {
       this.#log.write(`${line}\n`);
       if (line.startsWith(complaintPrefix)) complaint = line.slice(complaintPrefix.length);
-      else this.#options.onLine(line);
+      else this.#options.onLine(line, false);
     });
     const end = (code: number | null, signal: string | null): void => {
       this.#child = undefined;
@@ -141,7 +143,7 @@ export class DevNode {
     const { level, msg, time: _time, nodeId: _nodeId, ...fields } = entry;
     if (level !== 'warn' && level !== 'error') return;
     const said = Object.entries(fields).map(([key, value]) => `${key}=${String(value)}`);
-    this.#options.onLine([`${level}: ${String(msg)}`, ...said].join(' '));
+    this.#options.onLine([`${level}: ${String(msg)}`, ...said].join(' '), level === 'warn');
   }
 }
 

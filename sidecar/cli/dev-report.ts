@@ -54,3 +54,13 @@ export function endText(id: number, end: DevEnd, isRestarted: boolean): string {
   const next = isRestarted ? 'starting it again' : 'it stays dead (--no-restart)';
   return `node ${id} (pid ${end.pid}) ${how}${why}; ${next}\n`;
 }
+
+/** Said once where the cluster takes long to become ready. */
+export function lateText(
+  places: readonly DevPlace[],
+  phases: readonly (string | undefined)[],
+): string {
+  const states = places.map(({ id }, at) => `node ${id} ${phases[at] ?? 'does not answer'}`);
+  const directory = places[0]?.directory ?? '';
+  return `not ready yet: ${states.join(', ')}; logs are in ${directory}/outrigger.log and beside it\n`;
+}

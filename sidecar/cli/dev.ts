@@ -19,10 +19,12 @@ import {
   type DevOptions,
   type DevPlace,
 } from './dev-options.ts';
-import { endText, readyText, table } from './dev-report.ts';
+import { endText, lateText, readyText, table } from './dev-report.ts';
 import { devHelp } from './help.ts';
 
 const pollMs = 100;
+/** A cluster that is not ready after this long is worth a word. */
+const lateMs = 10_000;
 /** A dead node is back within a second, its own start included. */
 const restartDelayMs = 250;
 /** A node that keeps giving up with a reason is not started ever faster than it can be read. */
@@ -110,7 +112,7 @@ class DevCluster {
           place,
           command: [...outside.nodeCommand, ...startFlags(place, places, options.passedOn)],
           environment: outside.environment,
-          onLine: (line) => outside.err(`node ${place.id}: ${line}\n`),
+          onLine: (line, isWarning) => this.#show(place.id, line, isWarning),
           onEnd: (end) => this.#ended(place.id, end),
         }),
     );
@@ -136,6 +138,11 @@ class DevCluster {
     if (this.#ending?.complaint !== undefined)
       this.#outside.err(`outrigger: ${this.#ending.complaint}\n`);
     return this.#ending?.code ?? 0;
+  }
+
+  /** While the processes find each other, their warnings say only that the others are not there yet. */
+  #show(id: number, line: string, isWarning: boolean): void {
+    if (!isWarning || this.#isReady) this.#outside.err(`node ${id}: ${line}\n`);
   }
 
   #end(ending: Ending): void {
@@ -198,12 +205,24 @@ class DevCluster {
 
   /** Waits until every node runs and every shard has a leader, and says so. */
   async #announce(): Promise<void> {
+    const startedMs = performance.now();
+    let isLate = false;
     while (await this.#pause(pollMs)) {
       const states = await Promise.all(this.#nodes.map((node) => node.status()));
       const led = states.map((status) => shardsLed(status));
       const shards = Math.max(0, ...states.map((status) => status?.shards.length ?? 0));
       const isRunning = states.every((status) => status?.phase === 'running');
-      if (!isRunning || shards === 0 || new Set(led.flat()).size < shards) continue;
+      if (!isRunning || shards === 0 || new Set(led.flat()).size < shards) {
+        if (!isLate && performance.now() - startedMs > lateMs)
+          this.#outside.err(
+            lateText(
+              this.#places,
+              states.map((status) => status?.phase),
+            ),
+          );
+        isLate ||= performance.now() - startedMs > lateMs;
+        continue;
+      }
       if (this.#stopping.signal.aborted) return;
       this.#isReady = true;
       const rows = this.#nodes.map(({ place, pid }, at) => ({

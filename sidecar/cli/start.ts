@@ -46,7 +46,7 @@ export async function start(
 
 async function run(settings: Settings, giveUp: (error: NodeError) => void): Promise<void> {
   const version = readVersion();
-  const { nodeId, members, clientPort, peerPort, storage } = settings;
+  const { nodeId, members } = settings;
   const logger = createLogger({ level: settings.logLevel, nodeId });
   const running: Running = { node: undefined, isStopping: false };
   const servers: HttpServer[] = [];
@@ -62,8 +62,6 @@ async function run(settings: Settings, giveUp: (error: NodeError) => void): Prom
     monotonicMs: () => performance.now(),
     after: (delayMs, call) => void setTimeout(call, delayMs).unref(),
   });
-  if (storage === 'memory')
-    logger.warn({}, 'storage is memory: this member forgets everything when it stops');
   servers.push(...(await servePorts(settings, running, version, logger)));
   running.node = await openNode({
     ...settings,
@@ -76,7 +74,8 @@ async function run(settings: Settings, giveUp: (error: NodeError) => void): Prom
       giveUp(error);
     },
   });
-  logger.info({ version, members: members.length, clientPort, peerPort, storage }, 'serving');
+  const { clientPort, peerPort } = running.node;
+  logger.info({ version, members: members.length, clientPort, peerPort }, 'serving');
 }
 
 type Log = ReturnType<typeof createLogger>;

@@ -221,20 +221,24 @@ test('a node that does not stop when asked is killed', async () => {
   );
 });
 
-test("warnings of a node are shown, the rest is in the node's log", async () => {
+test("errors of a node are shown, and warnings once it is ready; the rest is in the node's log", async () => {
   const logs = [
     '{"level":"info","msg":"quiet"}',
-    '{"level":"warn","time":"t","nodeId":1,"peer":2,"msg":"loud"}',
+    '{"level":"warn","msg":"nobody is there yet"}',
+    '{"level":"error","time":"t","nodeId":1,"peer":2,"msg":"bad"}',
     'not JSON',
   ];
+  const later = ['{"level":"warn","time":"t","nodeId":1,"peer":2,"msg":"loud"}'];
   const data = join(directory, 'data');
-  const cluster = await run({ words: ['--data', data], behaviour: { 1: { logs } } });
-  await cluster.until(/^node 1: warn: loud peer=2$/m);
+  const cluster = await run({ words: ['--data', data], behaviour: { 1: { logs, later } } });
   await cluster.until(/^ready/m);
+  process.kill(pidsOf(cluster.trace().filter((line) => line.startsWith('1 ')))[0] ?? 0, 'SIGUSR2');
+  await cluster.until(/^node 1: warn: loud peer=2$/m);
   cluster.signal('SIGTERM');
   await cluster.exitCode;
-  assert.ok(!cluster.text().includes('quiet'));
-  assert.equal(readFileSync(join(data, 'node-1/outrigger.log'), 'utf8'), `${logs.join('\n')}\n`);
+  assert.match(cluster.text(), /^node 1: error: bad peer=2$/m);
+  assert.ok(!/quiet|nobody/.test(cluster.text()));
+  assert.ok(readFileSync(join(data, 'node-1/outrigger.log'), 'utf8').startsWith(logs.join('\n')));
 });
 
 test('a port that is taken is named with its node before anything starts', async () => {

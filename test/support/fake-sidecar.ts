@@ -13,20 +13,23 @@ export interface FakeBehaviour {
   readonly isDeaf?: boolean;
   /** Lines on standard output. */
   readonly logs?: readonly string[];
+  /** Such lines at SIGUSR2. */
+  readonly later?: readonly string[];
 }
 
 const words = process.argv.slice(2);
 const flag = (name: string): string => words[words.indexOf(`--${name}`) + 1] ?? '';
 const id = Number(flag('node-id'));
 const all = JSON.parse(process.env['FAKE_SIDECAR'] ?? '{}') as Record<string, FakeBehaviour>;
-const { complaint, isDeaf = false, logs = [] } = all[id] ?? {};
+const { complaint, isDeaf = false, logs = [], later = [] } = all[id] ?? {};
 const trace = process.env['FAKE_TRACE'];
 const note = (what: string): void => {
   if (trace !== undefined) appendFileSync(trace, `${id} ${process.pid} ${what}\n`);
 };
 
 note(`start ${words.join(' ')}`);
-for (const line of logs) process.stdout.write(`${line}\n`);
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
+logs.forEach(print);
 if (complaint !== undefined) {
   process.stderr.write(`outrigger: ${complaint}\n`);
   process.exit(1);
@@ -36,6 +39,7 @@ const stop = (why: string): void => {
   if (!isDeaf) process.exit(0);
 };
 process.on('disconnect', () => stop('disconnect'));
+process.on('SIGUSR2', () => later.forEach(print));
 process.on('SIGTERM', () => stop('SIGTERM'));
 process.on('SIGINT', () => stop('SIGINT'));
 createServer((_, response) => {
