@@ -2,7 +2,7 @@
  * A transport between nodes of one process, over a network that can be cut, slowed and broken on command.
  *
  * Owns connections between the transports that joined one `MemoryNetwork`. It keeps the contract of the port as TCP
- * does: order, whole frames, bounded queues, handshake with secret, hello and refusals, replacement by a newer life.
+ * does: order, whole frames, bounded queues, handshake with secret, hello and refusals.
  * Must never deliver inside `send`, nor read any clock: all waiting goes through the given `Timers`.
  *
  * A cut behaves as a lost route does to TCP: nothing arrives in the cut direction, what was sent waits and arrives late
@@ -335,15 +335,9 @@ export class MemoryTransport implements Transport {
     if (!this.#isClosed) this.#live().onRefused(peer, refusal);
   }
 
-  /** Another life of a peer takes the place of all lanes of its earlier one. */
   #enter(connection: MemoryLane): void {
     const { peer, lane } = connection;
-    for (const which of lanes) {
-      const earlier = this.#lanes[which].get(peer.nodeId);
-      const isSameLife =
-        earlier?.peer.memberId === peer.memberId && earlier.peer.incarnation === peer.incarnation;
-      if (earlier !== undefined && (which === lane || !isSameLife)) earlier.breakUp();
-    }
+    assert(!this.#lanes[lane].has(peer.nodeId), 'an earlier life left the network, and its lanes');
     if (this.#isClosed) return;
     this.#lanes[lane].set(peer.nodeId, connection);
     this.#live().onConnected(peer.nodeId, lane, peer);

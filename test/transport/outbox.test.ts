@@ -4,7 +4,7 @@ import { Outbox } from '../../src/transport/outbox.ts';
 import { frameBytes } from './raw-peer.ts';
 
 const small = Buffer.from('small');
-const large = Buffer.alloc(16_384, 'l');
+const large = Buffer.alloc(2048, 'l');
 
 test('small parts are joined into one buffer', () => {
   const outbox = new Outbox();
