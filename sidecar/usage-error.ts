@@ -15,17 +15,17 @@ export function shown(value: unknown): string {
 
 const shownLengthMax = 60;
 
-/** The known name that is most like the one given, if any is like it at all. */
+/** The known name that is most like the one given, if any is like it at all. The beginning of a name is very like it. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
-  const plain = (text: string): string => text.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
-  const ranked = known
-    .map((candidate) => ({ candidate, edits: distance(plain(name), plain(candidate)) }))
-    .toSorted((left, right) => left.edits - right.edits);
-  const best = ranked[0];
+  const given = plain(name);
+  const edits = (candidate: string): number =>
+    given.length >= 3 && plain(candidate).startsWith(given) ? 1 : distance(given, plain(candidate));
+  const best = known.toSorted((left, right) => edits(left) - edits(right))[0];
   if (best === undefined) return undefined;
-  const isPart = plain(best.candidate).includes(plain(name)) && name.length >= 3;
-  return best.edits <= Math.max(2, name.length / 3) || isPart ? best.candidate : undefined;
+  return edits(best) <= Math.max(2, given.length / 3) ? best : undefined;
 }
+
+const plain = (text: string): string => text.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
 
 /** How many characters must be added, removed or changed to turn one text into the other (Levenshtein). */
 function distance(from: string, to: string): number {
