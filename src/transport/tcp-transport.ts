@@ -18,6 +18,7 @@ import type { NodeId } from '../base/ids.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { Dialler } from './dialler.ts';
+import { EndingReport } from './ending-report.ts';
 import { ownKindMin } from './frame.ts';
 import {
   AcceptorHandshake,
@@ -93,6 +94,7 @@ class FramedTcpTransport implements TcpTransport, ConnectionOwner {
   readonly #limits: TcpTransportLimits;
   readonly #secrets: SecretVerdict;
   readonly #warnings: WarningBudget;
+  readonly #report: EndingReport;
   readonly #lanes: Readonly<Record<Lane, Map<NodeId, TcpConnection>>> = {
     control: new Map(),
     data: new Map(),
@@ -113,6 +115,13 @@ class FramedTcpTransport implements TcpTransport, ConnectionOwner {
     const others = [...options.peers.keys()].filter((peer) => peer !== options.self);
     this.#secrets = new SecretVerdict(others.length);
     this.#warnings = new WarningBudget(options.logger);
+    this.#report = new EndingReport({
+      self: options.self,
+      logger: options.logger,
+      warnings: this.#warnings,
+      secrets: this.#secrets,
+      onRefused: (peer, refusal) => this.#live().onRefused(peer, refusal),
+    });
   }
 
   async start(events: TransportEvents): Promise<void> {
@@ -207,12 +216,12 @@ class FramedTcpTransport implements TcpTransport, ConnectionOwner {
     this.#dialled.delete(connection);
     if (this.#isClosed) return;
     if (connection.party !== undefined) {
-      this.#reportLost(connection, connection.party, ending);
+      this.#report.lost(connection, connection.party, ending);
       this.#leave(connection);
     } else if (dialler === undefined) {
-      this.#reportStranger(connection, ending);
+      this.#report.stranger(connection, ending);
     } else {
-      this.#reportDialled(connection, dialler, ending);
+      this.#report.dialled(connection, dialler, ending);
     }
     dialler?.ended();
   }
@@ -318,98 +327,6 @@ class FramedTcpTransport implements TcpTransport, ConnectionOwner {
     if (this.#lanes[party.lane].get(nodeId) !== connection) return;
     this.#lanes[party.lane].delete(nodeId);
     this.#live().onDisconnected(nodeId, party.lane);
-  }
-
-  #reportLost(connection: TcpConnection, party: Party, ending: Ending): void {
-    const { logger } = this.#options;
-    const fields = { peer: party.hello.nodeId, lane: party.lane, remote: connection.remote };
-    if (ending.kind === 'protocol') {
-      logger.warn({ ...fields, sent: ending.reason }, 'connection closed: the peer sent garbage');
-    } else if (ending.kind === 'broken') {
-      logger.info({ ...fields, reason: ending.reason }, 'connection to peer lost');
-    }
-  }
-
-  /** Somebody dialled and did not get in. Nothing here can stop a node, unless a peer proved itself first. */
-  #reportStranger(connection: TcpConnection, ending: Ending): void {
-    const { remote } = connection;
-    switch (ending.kind) {
-      case 'broken':
-        this.#options.logger.debug({ remote, reason: ending.reason }, 'connection ended early');
-        break;
-      case 'protocol':
-        this.#warnings.warn(
-          { remote, sent: ending.reason },
-          'refused a connection that is no peer',
-        );
-        break;
-      case 'secret':
-        this.#warnings.warn({ remote }, 'refused a peer whose clusterSecret is not ours');
-        break;
-      case 'refused':
-        this.#warnings.warn(
-          { remote, reason: ending.refusal.reason },
-          'refused by a dialling peer',
-        );
-        if (ending.peer === undefined) break;
-        this.#secrets.proved();
-        this.#live().onRefused(ending.peer, ending.refusal);
-        break;
-      case 'we-refused':
-        this.#secrets.proved();
-        this.#warnings.warn(
-          { remote, peer: ending.peer, reason: ending.refusal.reason },
-          'refused a peer',
-        );
-        break;
-      case 'wrong-node':
-      case 'probed':
-        assert(false, 'only a dialler looks for a node');
-    }
-  }
-
-  #reportDialled(connection: TcpConnection, dialler: Dialler, ending: Ending): void {
-    const { peer, lane } = dialler;
-    const { remote } = connection;
-    const events = this.#live();
-    const tell = (message: string, reason?: string): void => {
-      if (dialler.isNews(`${message} ${reason}`)) {
-        this.#options.logger.warn({ peer, lane, remote, reason }, message);
-      }
-    };
-    switch (ending.kind) {
-      case 'broken':
-        if (lane !== 'probe') tell('cannot reach peer, trying again', ending.reason);
-        break;
-      case 'protocol':
-        tell("what listens at the peer's address is no peer", ending.reason);
-        break;
-      case 'secret': {
-        const kind = this.#secrets.mismatched(peer);
-        const reason = `clusterSecret of this node does not match that of node ${peer} at ${remote}: set the same clusterSecret on all nodes`;
-        tell('refused', reason);
-        events.onRefused(peer, { kind, reason });
-        break;
-      }
-      case 'wrong-node': {
-        if (ending.found !== this.#options.self) this.#secrets.proved();
-        const reason = `at ${remote}, the address of node ${peer}, is node ${ending.found}: check the addresses of the peers`;
-        tell('refused', reason);
-        events.onRefused(peer, { kind: 'later', reason });
-        break;
-      }
-      case 'refused':
-        if (ending.peer !== undefined) this.#secrets.proved();
-        tell('peer refused this node', ending.refusal.reason);
-        events.onRefused(peer, ending.refusal);
-        break;
-      case 'we-refused':
-        this.#secrets.proved();
-        tell('this node refused the peer', ending.refusal.reason);
-        break;
-      case 'probed':
-        this.#secrets.proved();
-    }
   }
 
   #tickLater(): void {
