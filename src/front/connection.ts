@@ -4,7 +4,7 @@
  * It owns the socket, the decoder, the order of replies and the reasons to wait. It decides nothing about commands: the
  * pipeline takes them. A command that cannot be taken yet stays current in the decoder, and nothing behind it is taken before it.
  *
- * Bounds: what is decoded and unanswered by `unansweredMax`, replies that nobody reads by `outputBytesMax`, requests by the
+ * Bounds: what is submitted and unanswered by a window, replies that nobody reads by `outputBytesMax`, requests by the
  * decoder's limits. A connection that waits for anything does not read: at most one more chunk is kept, TCP holds back the rest.
  *
  * The client may end its side early: what it sent is still taken, run and answered. When it is gone, submitted commands run on
@@ -21,8 +21,17 @@ import type { FrontState } from './front-state.ts';
 import { OrderQueue, type Slot } from './order-queue.ts';
 import { ShardOrder, type Path } from './shard-order.ts';
 
-/** Commands of one connection without a reply; then it reads on at half of it. Far above what fills an entry. */
-const unansweredMax = 16_384;
+/**
+ * Commands of one connection without a reply: as many as make `unansweredBytes` of replies if they are like those before, within
+ * these bounds. The connection goes on at half of it. Thousands of commands fill any entry; thousands of large values fill memory.
+ */
+const unansweredMax = 4096;
+const unansweredMin = 64;
+const unansweredBytes = 4 * 1024 * 1024;
+
+/** What a reply is taken for before there were any (bytes), and how many replies change the estimate. */
+const replyBytesAtFirst = 16 * 1024;
+const replyBytesMemory = 16;
 
 /** How long a connection closed by us goes on discarding input, so that the client can read its last replies (ms). */
 const lingerMs = 1000;
@@ -46,6 +55,8 @@ export class Connection {
   readonly #socket: Socket;
   readonly #take: TakeCommand;
   readonly #order = new OrderQueue();
+  /** A moving average; the bytes of a reply to come. */
+  #replyBytes = replyBytesAtFirst;
   #output = '';
   #isFlushDue = false;
   /** The decoder's command has not been taken yet. */
@@ -82,6 +93,11 @@ export class Connection {
     return this.#order.length;
   }
 
+  get #window(): number {
+    const wanted = unansweredBytes / this.#replyBytes;
+    return Math.max(unansweredMin, Math.min(unansweredMax, wanted));
+  }
+
   /** Bytes of replies that the client has not taken. */
   get outputBytes(): number {
     return this.#order.heldBytes + this.#output.length + this.#socket.writableLength;
@@ -106,13 +122,17 @@ export class Connection {
   /** The reply of an expected command has come. */
   settled(slot: Slot, reply: string): void {
     if (this.#isClosed) return;
-    this.#output += this.#order.settle(slot, reply);
-    if (this.outputBytes > this.#state.outputBytesMax) {
+    const waitingBytes = this.outputBytes;
+    // One reply of any size may pass where no other waits.
+    if (waitingBytes > 0 && waitingBytes + reply.length > this.#state.outputBytesMax) {
       this.#overrun();
       return;
     }
+    this.#replyBytes += (reply.length - this.#replyBytes) / replyBytesMemory;
+    this.#output += this.#order.settle(slot, reply);
+    if (this.#output.length > this.#state.writeBytesMax) this.#flush();
     this.#flushSoon();
-    if (this.#hold === 'unanswered' && this.#order.length <= unansweredMax / 2) {
+    if (this.#hold === 'unanswered' && this.#order.length <= this.#window / 2) {
       this.resume('unanswered');
     }
   }
@@ -189,7 +209,7 @@ export class Connection {
     while (!this.#isBlocked && !this.#isClosing) {
       if (!this.#hasCurrent && !this.request.next()) break;
       this.#hasCurrent = true;
-      if (this.#order.length >= unansweredMax) {
+      if (this.#order.length >= this.#window) {
         this.hold('unanswered');
         return;
       }

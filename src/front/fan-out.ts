@@ -8,9 +8,10 @@
 
 import { assert, AssertionError } from '../base/assert.ts';
 import { shardId, type ShardId } from '../base/ids.ts';
+import { randomInteger } from '../base/random.ts';
 import type { SubmitFailure } from '../cluster/cluster.ts';
-import type { CommandSpec, CommandSpread } from '../command/table.ts';
-import { encodeCommand, integerReply, okReply } from '../resp/encoder.ts';
+import type { CommandSpec } from '../command/table.ts';
+import { encodeCommand, integerReply, nullReply, okReply } from '../resp/encoder.ts';
 import { elementsOf, integerOf, isErrorReply } from '../resp/reply-framer.ts';
 import type { Route } from '../shard/route.ts';
 import type { Connection } from './connection.ts';
@@ -18,7 +19,6 @@ import { failureReply } from './error-replies.ts';
 import type { FrontState } from './front-state.ts';
 import type { Slot } from './order-queue.ts';
 import { submitPart, type PartOwner } from './part.ts';
-import { submitRandom } from './random-key.ts';
 import { submitScan } from './scan.ts';
 import type { Path } from './shard-order.ts';
 import { countFailure } from './submissions.ts';
@@ -50,11 +50,10 @@ export function fanOut(command: FanOut): boolean {
         }),
       );
     case 'all':
+    case 'random':
       return submitParts(command, partsForAll(command));
     case 'scan':
       return submitScan(command);
-    case 'random':
-      return submitRandom(command);
     case 'one':
     case 'error':
       throw new AssertionError('a fan-out concerns several shards');
@@ -152,13 +151,13 @@ class Merge implements Slot, PartOwner {
       countFailure(state.statistics, this.#failure);
       return failureReply(this.#failure);
     }
-    return error ?? merged(spec.spread, this.#replies, this.#parts);
+    return error ?? merged(this.#command, this.#replies, this.#parts);
   }
 }
 
 /** The whole command's reply from its parts' replies, none of which is an error. */
-function merged(spread: CommandSpread, replies: readonly string[], parts: readonly Part[]): string {
-  switch (spread) {
+function merged(command: FanOut, replies: readonly string[], parts: readonly Part[]): string {
+  switch (command.spec.spread) {
     case 'sum':
     case 'all-sum':
       return integerReply(replies.reduce((sum, reply) => sum + (integerOf(reply) ?? 0), 0));
@@ -169,12 +168,19 @@ function merged(spread: CommandSpread, replies: readonly string[], parts: readon
       return concatenated(replies);
     case 'gather':
       return gathered(replies, parts);
+    case 'random':
+      return anyKey(replies, randomInteger(command.state.random, 0, replies.length - 1));
     case 'single':
     case 'scan':
-    case 'random':
     case 'lone':
       throw new AssertionError('only spread commands are merged');
   }
+}
+
+/** The first key found, going round from a shard chosen at random; null where all are empty. */
+function anyKey(replies: readonly string[], first: number): string {
+  const inTurn = [...replies.slice(first), ...replies.slice(0, first)];
+  return inTurn.find((reply) => reply !== nullReply) ?? nullReply;
 }
 
 function concatenated(replies: readonly string[]): string {
