@@ -46,7 +46,14 @@ const layers: readonly Layer[] = [
   {
     of: 'src/cluster/',
     may: ['src/base/', 'src/shard/', 'src/replica/'],
-    mayTypes: ['src/transport/transport.ts', 'src/gossip/gossip.ts'],
+    mayTypes: [
+      'src/transport/transport.ts',
+      'src/gossip/gossip.ts',
+      // docs/decisions/0003
+      'src/log/log.ts',
+      'src/engine/engine.ts',
+      'src/raft/message.ts',
+    ],
   },
   {
     of: 'src/front/',
