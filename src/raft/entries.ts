@@ -306,13 +306,15 @@ export class RaftLog {
     this.#isApplyingPaused = this.#applyingBytes >= this.#applyingBytesMax;
   }
 
-  /** Takes over a restart's commit index, which may lie before what is committed. */
-  restoreCommitted(committed: Index): void {
-    assert(
-      committed >= this.#committed && committed <= this.lastIndex,
-      "the stored commit index lies between the log's base and its end",
-    );
-    this.#committed = committed;
+  /**
+   * Takes over what was known at a restart. The commit index on disk may lag behind the log's base and behind what the
+   * state machine holds, both of which were committed then.
+   */
+  restoreCommitted(known: { readonly commit: Index; readonly applied: Index }): void {
+    const committed = Math.max(this.#committed, known.commit, known.applied);
+    assert(committed <= this.lastIndex, 'what was committed is in the log: was a part of it lost?');
+    this.#committed = index(committed);
+    if (known.applied > this.#applied) this.appliedTo(known.applied, 0);
   }
 
   /** Where entries that may be applied end: committed and, unless `withUnstable`, durable here. */
@@ -396,6 +398,9 @@ export class RaftLog {
     assert(snapshot.index > this.#committed, 'a snapshot only replaces an older log');
     this.#committed = snapshot.index;
     this.#unstable.restore(snapshot);
+    // What is being applied may never be answered for; until the snapshot is in place nothing more is handed out.
+    this.#applyingBytes = 0;
+    this.#isApplyingPaused = false;
   }
 
   toString(): string {

@@ -96,11 +96,12 @@ export class RawNode {
   /** A message of another node, or an answer of storage that is addressed to this node. */
   step(received: Message): StepResult {
     const { type, from } = received;
-    if (!isStorage(from)) {
-      if (localTypes.has(type)) return 'local-message';
-      if (answerTypes.has(type) && this.#raft.tracker.get(from) === undefined) {
-        return 'peer-not-found';
-      }
+    if (from !== this.#id && !isStorage(from)) {
+      const isForwarded = type === 'MsgProp' || type === 'MsgReadIndex';
+      if (localTypes.has(type) || (received.term === 0 && !isForwarded)) return 'local-message';
+    }
+    if (answerTypes.has(type) && this.#raft.tracker.get(from) === undefined) {
+      return 'peer-not-found';
     }
     return step(this.#raft, received);
   }
@@ -145,6 +146,11 @@ export class RawNode {
   /** Starts an election now, pre-vote first where configured. */
   campaign(): void {
     campaign(this.#raft);
+  }
+
+  /** As leader: sends a round of heartbeats now. */
+  beat(): void {
+    this.#local('MsgBeat', this.#id);
   }
 
   /** Makes a follower forget its leader, so that it votes at once; refused where leases are kept. */

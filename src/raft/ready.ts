@@ -6,6 +6,9 @@
  * entries be made durable, and only then may its `responses` be delivered (those to this node itself
  * are stepped, the others sent); a MsgStorageApply asks that its entries be applied, in order, and then
  * its `responses` be stepped. Work of one kind is done in the order in which it was handed out.
+ *
+ * A snapshot in a Ready replaces log and state machine, before the entries that come with it are appended. It voids what was
+ * handed out to be applied before: that is dropped, unanswered, for the snapshot holds it.
  */
 
 import { nodeId, type Index, type NodeId, type Term } from '../base/ids.ts';

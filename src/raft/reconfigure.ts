@@ -7,22 +7,17 @@
 
 import { assert } from '../base/assert.ts';
 import { noNode } from '../base/ids.ts';
-import {
-  allMembers,
-  changeConf,
-  describeConf,
-  isValidConf,
-  isVoter,
-  type ConfChangeV2,
-} from './membership.ts';
+import { changeConf, describeConf, isValidConf, isVoter, type ConfChangeV2 } from './membership.ts';
 import type { ConfState, Message, Snapshot } from './message.ts';
 import { broadcastAppend, maybeCommit, probeLagging } from './replication.ts';
 import type { Raft } from './state.ts';
 import { hex } from './trace.ts';
 import { abortTransfer } from './transfer.ts';
 
-/** Enters what a committed change makes of the configuration in force. */
+/** Enters what a committed change makes of the configuration in force; one that a snapshot has overtaken changes nothing. */
 export function applyConfChange(raft: Raft, change: ConfChangeV2): ConfState {
+  // Nothing is handed out while a snapshot waits, so this is of an entry before it, and its effect is in the snapshot.
+  if (raft.log.hasUnstableSnapshot) return raft.tracker.conf;
   const next = changeConf(raft.tracker.conf, change);
   // A refused change in the log means that its leader checked it against another configuration than we have.
   assert(!('refused' in next), 'a committed change fits the configuration in force');
@@ -59,19 +54,17 @@ export function handleSnapshot(raft: Raft, message: Message): void {
   raft.send({ type: 'MsgAppResp', to: from, index: isRestored ? lastIndex : committed });
 }
 
-/** Replaces log and configuration; false where the log already holds what the snapshot does, or it is not for us. */
+/** Replaces log and configuration; false where the log already holds what the snapshot does. */
 function restore(raft: Raft, snapshot: Snapshot): boolean {
   const { id, log, trace } = raft;
   if (snapshot.index <= log.committed) return false;
   assert(raft.state === 'StateFollower', 'only a follower is sent a snapshot');
   const conf = snapshot.confState;
-  if (!isValidConf(conf) || !allMembers(conf).includes(id)) {
-    trace?.note(
-      'warn',
-      `${hex(id)} attempted to restore snapshot but it is not in the ConfState ${describeConf(conf)}; should never happen`,
-    );
+  if (!isValidConf(conf)) {
+    trace?.note('warn', `${hex(id)} ignored snapshot with configuration ${describeConf(conf)}`);
     return false;
   }
+  // This node need not be in it: the change that added it may lie behind the snapshot, in entries still to come.
   if (log.matches(snapshot)) {
     trace?.note('info', describeRestore(raft, 'fast-forwarded commit to', snapshot));
     log.commitTo(snapshot.index);

@@ -96,17 +96,15 @@ export class Raft {
     );
     this.term = hardState.term;
     this.vote = hardState.vote;
-    if (hardState.commit > 0 || hardState.term > 0 || hardState.vote > 0) {
-      this.log.restoreCommitted(hardState.commit);
-    }
-    if (config.applied !== undefined && config.applied > 0) this.log.appliedTo(config.applied, 0);
+    const applied = config.applied ?? index(0);
+    this.log.restoreCommitted({ commit: hardState.commit, applied });
     if (config.holdVotes === true && hardState.term > 0) this.holdElapses = config.electionTicks;
     this.becomeFollower(this.term, noNode);
     const voters = allVoters(confState).map(hex).join(',');
-    const { last, committed, applied } = this.log;
+    const { last, committed } = this.log;
     this.trace?.note(
       'info',
-      `newRaft ${hex(this.id)} [peers: [${voters}], term: ${this.term}, commit: ${committed}, applied: ${applied}, lastindex: ${last.index}, lastterm: ${last.term}]`,
+      `newRaft ${hex(this.id)} [peers: [${voters}], term: ${this.term}, commit: ${committed}, applied: ${this.log.applied}, lastindex: ${last.index}, lastterm: ${last.term}]`,
     );
   }
 
