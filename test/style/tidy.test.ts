@@ -73,7 +73,7 @@ const rules: readonly Rule[] = [
   },
   {
     name: 'no swallowed errors',
-    appliesTo: everywhere,
+    appliesTo: inProduct,
     breaches: inCode(
       /\bcatch\s*(\([^)]*\)\s*)?\{\s*\}|\.catch\(\s*(\(\s*\w*\s*\)|\w+)\s*=>\s*(\{\s*\}|undefined)\s*\)/g,
     ),
