@@ -109,8 +109,9 @@ export const writeCommands: Readonly<Record<string, CommandSpread>> = {
   unlink: 'sum',
 };
 
-/** Rows in which Redis 7.0 differs from the newer list the package carries. */
+/** Rows, subcommands by their full names, in which Redis 7.0 differs from the newer list the package carries. */
 export const redis7: Readonly<Record<string, { arity?: number; flags?: readonly string[] }>> = {
+  'command|getkeys': { arity: -4 },
   wait: { flags: ['noscript'] },
   zrank: { arity: 3 },
   zrevrank: { arity: 3 },

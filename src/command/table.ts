@@ -130,7 +130,7 @@ function commandSpec(name: string, overlay: Overlay): CommandSpec {
   if (row === undefined) throw new Error(`no data for command '${name}'`);
   const container = containers[name];
   const subcommands = container && subcommandSpecs(name, row, container);
-  return specOf(name, { ...row, ...redis7[name] }, overlay, subcommands);
+  return specOf(name, row, overlay, subcommands);
 }
 
 function subcommandSpecs(
@@ -157,8 +157,8 @@ function specOf(
 ): CommandSpec {
   return {
     name,
-    arity: row.arity,
-    flags: row.flags,
+    arity: redis7[name]?.arity ?? row.arity,
+    flags: redis7[name]?.flags ?? row.flags,
     firstKey: row.keyStart,
     lastKey: row.keyStop,
     keyStep: row.step,

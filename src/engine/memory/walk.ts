@@ -7,6 +7,7 @@
  * the dense array and matches it in slices.
  */
 
+import { AssertionError } from '../../base/assert.ts';
 import { randomInteger } from '../../base/random.ts';
 import type { Reply } from '../engine.ts';
 import { option } from './call.ts';
@@ -136,9 +137,9 @@ function randomkey(call: Call): Reply {
     const item = keyspace.at(position);
     if (call.isLive(item)) return bulk(item.key);
   }
-  for (;;) {
-    position = (position + 1) % keyspace.size;
-    const item = keyspace.at(position);
+  for (let step = 1; step <= keyspace.size; step += 1) {
+    const item = keyspace.at((position + step) % keyspace.size);
     if (call.isLive(item)) return bulk(item.key);
   }
+  throw new AssertionError('a key that is counted as there is found');
 }

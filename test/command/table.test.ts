@@ -1,0 +1,135 @@
+/**
+ * The command table beside the COMMAND of a real redis-server, and its own rules.
+ */
+
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { allCommands, fitsArity, lookupCommand } from '../../src/command/table.ts';
+import type { CommandSpec } from '../../src/command/table.ts';
+import { connectTarget } from '../differential/target.ts';
+import type { Target } from '../differential/target.ts';
+import { words } from '../support/commands.ts';
+import { startRedis } from '../support/redis-server.ts';
+import type { RedisServer } from '../support/redis-server.ts';
+
+/** What COMMAND says of a command, as far as rows have it. */
+type RedisRow = Pick<CommandSpec, 'name' | 'arity' | 'flags' | 'firstKey' | 'lastKey' | 'keyStep'>;
+
+const supported = (spec: CommandSpec): boolean => spec.kind !== 'refused';
+
+describe('rows agree with the COMMAND of a redis-server', () => {
+  let redis: RedisServer;
+  let target: Target;
+  let rows: ReadonlyMap<string, RedisRow>;
+
+  before(async () => {
+    redis = await startRedis();
+    target = await connectTarget(redis.port);
+    rows = rowsOf((await target.execute(words('COMMAND'))).toString());
+  });
+
+  after(async () => {
+    await target.close();
+    await redis.stop();
+  });
+
+  test('every command of the server has a row', () => {
+    const missing = [...rows.keys()].filter(
+      (name) => !name.includes('|') && lookupCommand(name) === undefined,
+    );
+    assert.deepEqual(missing, []);
+  });
+
+  test('arity, flags and key positions of supported commands and subcommands are equal', () => {
+    const ours = allCommands()
+      .flatMap((spec) => [spec, ...(spec.subcommands?.values() ?? [])])
+      .filter(supported);
+    assert.ok(ours.length > 80);
+    // Subcommands that came with 7.2, which clients send when they connect.
+    const newer = ['client|no-touch', 'client|setinfo'];
+    for (const { name, arity, flags, firstKey, lastKey, keyStep } of ours) {
+      if (newer.includes(name)) continue;
+      assert.deepEqual({ name, arity, flags, firstKey, lastKey, keyStep }, rows.get(name));
+    }
+  });
+
+  test('no row is of a kind that its flags forbid', () => {
+    for (const spec of allCommands().filter(supported)) {
+      if (spec.flags.includes('write')) assert.equal(spec.kind, 'write', spec.name);
+      if (spec.flags.includes('readonly')) assert.equal(spec.kind, 'read', spec.name);
+    }
+  });
+});
+
+/** Reads COMMAND's reply, subcommands included. */
+function rowsOf(reply: string): ReadonlyMap<string, RedisRow> {
+  const lines = reply.split('\r\n');
+  let at = 0;
+  const value = (): unknown => {
+    const line = lines[at++] ?? '';
+    const rest = line.slice(1);
+    if (line.startsWith('$')) return lines[at++];
+    if (line.startsWith(':')) return Number(rest);
+    return line.startsWith('*') ? Array.from({ length: Number(rest) }, value) : rest;
+  };
+  const rows = new Map<string, RedisRow>();
+  const add = (row: readonly unknown[]): void => {
+    const [name, arity, flags, firstKey, lastKey, keyStep, , , , subcommands] = row;
+    const spec = { name, arity, flags, firstKey, lastKey, keyStep } as RedisRow;
+    rows.set(spec.name, spec);
+    for (const sub of subcommands as readonly unknown[][]) add(sub);
+  };
+  for (const row of value() as readonly unknown[][]) add(row);
+  return rows;
+}
+
+test('a name is found in any spelling, and only whole', () => {
+  assert.equal(lookupCommand('get')?.name, 'get');
+  assert.equal(lookupCommand('GET'), lookupCommand('get'));
+  assert.equal(lookupCommand('GeT'), lookupCommand('get'));
+  for (const name of [
+    'ge',
+    'gett',
+    '',
+    'get ',
+    'vadd',
+    '__proto__',
+    'constructor',
+    'object|help',
+  ]) {
+    assert.equal(lookupCommand(name), undefined, name);
+  }
+});
+
+test('a refused command says why, and others have no reason', () => {
+  for (const spec of allCommands()) {
+    if (supported(spec)) assert.equal(spec.reason, undefined);
+    else assert.match(spec.reason ?? '', /^ERR /, spec.name);
+  }
+  assert.equal(
+    lookupCommand('hset')?.reason,
+    "ERR 'hset' is not supported yet by Outrigger's memory engine",
+  );
+});
+
+test('a container knows its subcommands, refused ones included', () => {
+  const memory = lookupCommand('memory')?.subcommands;
+  assert.equal(memory?.get('usage')?.kind, 'read');
+  assert.equal(memory?.get('usage')?.name, 'memory|usage');
+  assert.equal(memory?.get('doctor')?.kind, 'refused');
+  assert.equal(memory?.get('foo'), undefined);
+  assert.equal(lookupCommand('get')?.subcommands, undefined);
+});
+
+test('arity counts the name, and a negative one is a least number', () => {
+  const [get, mget] = [lookupCommand('get'), lookupCommand('mget')];
+  assert.ok(get && mget);
+  assert.deepEqual(
+    [1, 2, 3].map((argc) => fitsArity(get, argc)),
+    [false, true, false],
+  );
+  assert.deepEqual(
+    [1, 2, 30].map((argc) => fitsArity(mget, argc)),
+    [false, true, true],
+  );
+});
