@@ -41,11 +41,15 @@ export async function startDev(test: TestContext, start: DevStart = {}): Promise
   const child = spawn(program, [...words, '--port', `${port}`, ...(start.flags ?? [])], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A group of its own, so that everything it started can be ended with it.
+    detached: true,
   });
   let text = '';
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (part: string) => (text += part));
-  test.after(() => child.kill('SIGKILL'));
+  test.after(() => {
+    if (child.pid !== undefined && isAlive(-child.pid)) process.kill(-child.pid, 'SIGKILL');
+  });
   return {
     pid: child.pid ?? 0,
     port,
@@ -64,7 +68,7 @@ async function ending(child: ChildProcess): ReturnType<DevProcess['ended']> {
   return { code: child.exitCode, tookMs: performance.now() - startMs };
 }
 
-/** Whether a process with this id exists. */
+/** Whether a process with this id exists, or one of the group with this id below zero. */
 export function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);
