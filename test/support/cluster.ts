@@ -22,6 +22,8 @@ const readyDeadlineMs = 30_000;
 const queryDeadlineMs = 1_000;
 /** Of what a node prints, this much of the end is kept. */
 const outputCharsMax = 200_000;
+/** Of its log, this much is shown. */
+const reportCharsMax = 2_000;
 
 export interface ClusterOptions {
   readonly nodes?: number;
@@ -313,7 +315,7 @@ export class TestNode {
 
   /** The end of what it printed, for the report of a failed test. */
   report(): string {
-    return `--- node ${this.id}, standard error:\n${this.#stderr}\n--- node ${this.id}, log:\n${this.#stdout.slice(-6_000)}`;
+    return `--- node ${this.id}, standard error:\n${this.#stderr}\n--- node ${this.id}, log:\n${this.#stdout.slice(-reportCharsMax)}`;
   }
 }
 
