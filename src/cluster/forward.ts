@@ -4,7 +4,7 @@
  */
 
 import type { GroupId, MemberId, NodeId } from '../base/ids.ts';
-import type { CommandGroup } from '../replica/batch.ts';
+import { decodeCommands, type CommandGroup, type OpenGroup } from '../replica/batch.ts';
 import type { GroupAnswer, Replica } from '../replica/replica.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { Submission } from './cluster.ts';
@@ -22,6 +22,7 @@ import {
   encodeReadAnswerFrame,
   encodeReadFrame,
   frameKind,
+  type OpenedFrame,
 } from './frames.ts';
 import type { Leader, Origin } from './origin.ts';
 import type { ReadOrigin } from './read-origin.ts';
@@ -43,6 +44,8 @@ export interface ForwardOptions {
 
 export class Forward {
   readonly #options: ForwardOptions;
+  /** By peer, how many connections of it have ended. */
+  readonly #endedConnections = new Map<NodeId, number>();
 
   constructor(options: ForwardOptions) {
     this.#options = options;
@@ -103,13 +106,19 @@ export class Forward {
     this.#options.transport.send(to.node, 'data', frameKind.answer, [frame]);
   }
 
-  opened(group: GroupId, node: NodeId, nonce: number, session: number): void {
-    if (node === this.#options.self) {
-      this.#options.groupOf(group)?.origin.opened(nonce, session);
-      return;
+  opened(group: GroupId, asked: OpenGroup, session: number): void {
+    const { node, member, incarnation, nonce } = asked;
+    const opened = { group, incarnation, nonce, member, session };
+    if (node === this.#options.self) this.#opened(opened);
+    else {
+      const frame = encodeOpenedFrame(opened);
+      this.#options.transport.send(node, 'data', frameKind.opened, [frame]);
     }
-    const frame = encodeOpenedFrame({ group, nonce, session });
-    this.#options.transport.send(node, 'data', frameKind.opened, [frame]);
+  }
+
+  /** The peer's connection ended, perhaps with its life: nothing it asked for is answered on the next. */
+  disconnected(peer: NodeId): void {
+    this.#endedConnections.set(peer, this.#connectionOf(peer) + 1);
   }
 
   /** A frame of kind 16 and up. False where it makes no sense: the peer is broken. */
@@ -134,7 +143,7 @@ export class Forward {
 
   #receiveGroup(from: NodeId, payload: Uint8Array): boolean {
     const frame = decodeGroupFrame(payload);
-    if (frame === undefined || frame.commands.session === 0) return false;
+    if (frame === undefined || !isWellFormed(frame.commands)) return false;
     this.#options.groupOf(frame.group)?.replica.offer(from, frame.term, frame.commands);
     return true;
   }
@@ -159,15 +168,24 @@ export class Forward {
   #receiveOpened(payload: Uint8Array): boolean {
     const frame = decodeOpenedFrame(payload);
     if (frame === undefined) return false;
-    this.#options.groupOf(frame.group)?.origin.opened(frame.nonce, frame.session);
+    this.#opened(frame);
     return true;
   }
 
+  /** Nonces start anew in each life, and what an earlier one asked for may be applied in this one. */
+  #opened({ group, incarnation, nonce, member, session }: OpenedFrame): void {
+    const { member: own, incarnation: life, groupOf } = this.#options;
+    if (member === own && incarnation === life) groupOf(group)?.origin.opened(nonce, session);
+  }
+
+  /** Reads are numbered anew in each life, so an answer belongs to the connection on which it was asked for. */
   #receiveRead(from: NodeId, payload: Uint8Array): boolean {
     const frame = decodeReadFrame(payload);
     if (frame === undefined) return false;
     const { group, read, commands } = frame;
+    const connection = this.#connectionOf(from);
     const done = (replies: readonly string[] | undefined): void => {
+      if (connection !== this.#connectionOf(from)) return;
       const answer = encodeReadAnswerFrame({ group, read, replies });
       this.#options.transport.send(from, 'data', frameKind.readAnswer, [answer]);
     };
@@ -177,10 +195,19 @@ export class Forward {
     return true;
   }
 
+  #connectionOf(peer: NodeId): number {
+    return this.#endedConnections.get(peer) ?? 0;
+  }
+
   #receiveReadAnswer(payload: Uint8Array): boolean {
     const frame = decodeReadAnswerFrame(payload);
     if (frame === undefined) return false;
     this.#options.groupOf(frame.group)?.reads.answered(frame.read, frame.replies);
     return true;
   }
+}
+
+/** What must hold of a group before it may enter the log, where it would stop every replica. */
+function isWellFormed({ session, sequence, acknowledged, body, count }: CommandGroup): boolean {
+  return session !== 0 && acknowledged < sequence && decodeCommands(body, count) !== undefined;
 }

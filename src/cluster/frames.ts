@@ -6,7 +6,7 @@
  *     group      u16 group | u48 term | a group of commands (replica/batch)
  *     answer     u16 group | u48 session | u48 sequence | u8 outcome | replies
  *     open       u16 group | u32 incarnation | u32 nonce | 8 bytes member id
- *     opened     u16 group | u32 nonce | u48 session
+ *     opened     u16 group | u32 incarnation | u32 nonce | 8 bytes member id | u48 session
  *     read       u16 group | u48 read | u32 count | commands (replica/batch)
  *     readAnswer u16 group | u48 read | u8 outcome | replies
  *     replies    u32 count | (u32 length | bytes)…
@@ -63,9 +63,8 @@ export interface OpenFrame {
   readonly member: MemberId;
 }
 
-export interface OpenedFrame {
-  readonly group: GroupId;
-  readonly nonce: number;
+/** Says back what was asked, so that only the life of a node that asked takes the session. */
+export interface OpenedFrame extends OpenFrame {
   readonly session: number;
 }
 
@@ -86,6 +85,7 @@ export interface ReadAnswerFrame {
 /** Checklist: the order is the format. */
 const outcomes = ['replies', 'forgotten', 'gap', 'unknown-session'] as const;
 const noReplies: readonly string[] = [];
+const openBytes = 18;
 
 export function encodeGroupFrame(frame: GroupFrame): readonly Uint8Array[] {
   const head = Buffer.allocUnsafe(8);
@@ -129,17 +129,24 @@ export function decodeAnswerFrame(payload: Uint8Array): AnswerFrame | undefined 
 }
 
 export function encodeOpenFrame(frame: OpenFrame): Uint8Array {
-  const buffer = Buffer.allocUnsafe(18);
-  buffer.writeUInt16BE(frame.group, 0);
-  buffer.writeUInt32BE(frame.incarnation, 2);
-  buffer.writeUInt32BE(frame.nonce, 6);
-  buffer.write(frame.member, 10, 8, 'hex');
+  const buffer = Buffer.allocUnsafe(openBytes);
+  writeOpen(buffer, frame);
   return buffer;
 }
 
 export function decodeOpenFrame(payload: Uint8Array): OpenFrame | undefined {
   const buffer = asBuffer(payload);
-  if (buffer.length !== 18) return undefined;
+  return buffer.length === openBytes ? readOpen(buffer) : undefined;
+}
+
+function writeOpen(buffer: Buffer, frame: OpenFrame): void {
+  buffer.writeUInt16BE(frame.group, 0);
+  buffer.writeUInt32BE(frame.incarnation, 2);
+  buffer.writeUInt32BE(frame.nonce, 6);
+  buffer.write(frame.member, 10, 8, 'hex');
+}
+
+function readOpen(buffer: Buffer): OpenFrame {
   return {
     group: groupId(buffer.readUInt16BE(0)),
     incarnation: buffer.readUInt32BE(2),
@@ -149,21 +156,16 @@ export function decodeOpenFrame(payload: Uint8Array): OpenFrame | undefined {
 }
 
 export function encodeOpenedFrame(frame: OpenedFrame): Uint8Array {
-  const buffer = Buffer.allocUnsafe(12);
-  buffer.writeUInt16BE(frame.group, 0);
-  buffer.writeUInt32BE(frame.nonce, 2);
-  buffer.writeUIntBE(frame.session, 6, 6);
+  const buffer = Buffer.allocUnsafe(openBytes + 6);
+  writeOpen(buffer, frame);
+  buffer.writeUIntBE(frame.session, openBytes, 6);
   return buffer;
 }
 
 export function decodeOpenedFrame(payload: Uint8Array): OpenedFrame | undefined {
   const buffer = asBuffer(payload);
-  if (buffer.length !== 12) return undefined;
-  return {
-    group: groupId(buffer.readUInt16BE(0)),
-    nonce: buffer.readUInt32BE(2),
-    session: buffer.readUIntBE(6, 6),
-  };
+  if (buffer.length !== openBytes + 6) return undefined;
+  return { ...readOpen(buffer), session: buffer.readUIntBE(openBytes, 6) };
 }
 
 export function encodeReadFrame(frame: ReadFrame): readonly Uint8Array[] {

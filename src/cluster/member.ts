@@ -80,6 +80,7 @@ export class Member implements Cluster {
   #identity: Identity | undefined;
   #newGroups = new Set<GroupId>();
   #ticks = 0;
+  #isClosed = false;
   #pendingCommands = 0;
   #pendingBytes = 0;
   #whenDrained: (() => void)[] = [];
@@ -151,8 +152,11 @@ export class Member implements Cluster {
       this.#newGroups.add(groupId(group));
     }
     if (created.length > 0) await log.write(created);
-    for (let group = 0; group <= identity.shards; group++) await this.#open(groupId(group));
-    this.#ticker.start();
+    for (let group = 0; group <= identity.shards; group++) {
+      if (this.#isClosed) return;
+      await this.#open(groupId(group));
+    }
+    if (!this.#isClosed) this.#ticker.start();
   }
 
   /** A lane to a peer is up: what was lost on the way is sent again. */
@@ -167,6 +171,7 @@ export class Member implements Cluster {
 
   disconnected(peer: NodeId, lane: Lane): void {
     if (lane !== 'data') return;
+    this.#forward.disconnected(peer);
     for (const { replica } of this.#groups) replica.peerUnreachable(peer);
   }
 
@@ -179,6 +184,10 @@ export class Member implements Cluster {
   submit(shard: ShardId, submission: Submission): void {
     const local = this.#groups[groupOfShard(shard)];
     assert(local !== undefined, 'commands come once the shards are known');
+    if (this.#isClosed) {
+      this.#options.timers.soon(() => submission.fail('closing'));
+      return;
+    }
     this.#pendingCommands += 1;
     this.#pendingBytes += submission.bytes.length;
     if (submission.path === 'log') local.origin.submit(submission);
@@ -245,6 +254,7 @@ export class Member implements Cluster {
 
   /** Stops the loop and answers whoever still waits; resolves once the write under way has ended. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#ticker.stop();
     await this.#loop.stop();
     for (const { replica, origin, reads } of this.#groups) {
@@ -299,18 +309,19 @@ export class Member implements Cluster {
       onWork: (replica) => this.#loop.wake(replica),
       onLeadership: (group) => this.#leadershipChanged(group),
       onGroupAnswer: (group, to, answer) => this.#forward.answer(group, to, answer),
-      onSessionOpened: (group, node, nonce, session) =>
-        this.#forward.opened(group, node, nonce, session),
+      onSessionOpened: (group, asked, session) => this.#forward.opened(group, asked, session),
     };
   }
 
   /** The beginning of a turn: what clients submitted goes to its leaders. */
   #gather(): void {
-    for (const { origin, reads } of this.#submitted) {
+    // What is answered at once may make its client submit more, which belongs to the next turn.
+    const submitted = [...this.#submitted];
+    this.#submitted.clear();
+    for (const { origin, reads } of submitted) {
       reads.flush();
       origin.flush();
     }
-    this.#submitted.clear();
   }
 
   #leadershipChanged(group: GroupId): void {

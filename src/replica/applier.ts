@@ -8,10 +8,17 @@
 
 import { assert } from '../base/assert.ts';
 import { NodeError } from '../base/errors.ts';
-import type { GroupId, NodeId, SessionId } from '../base/ids.ts';
+import { noSession, type GroupId, type NodeId, type SessionId } from '../base/ids.ts';
 import type { Engine, EngineCommand, Reply } from '../engine/engine.ts';
 import type { Entry } from '../raft/message.ts';
-import { decodeBatch, decodeCommands, type Batch, type CommandGroup, type Group } from './batch.ts';
+import {
+  decodeBatch,
+  decodeCommands,
+  type Batch,
+  type CommandGroup,
+  type Group,
+  type OpenGroup,
+} from './batch.ts';
 import type { Sessions } from './sessions.ts';
 
 /** What one group of an applied entry came to. */
@@ -25,8 +32,7 @@ export type Outcome =
     }
   | {
       readonly kind: 'opened';
-      readonly node: NodeId;
-      readonly nonce: number;
+      readonly asked: OpenGroup;
       readonly session: SessionId;
     }
   /** A group without a session. */
@@ -82,7 +88,7 @@ export class Applier {
     for (const group of batch.groups) {
       if (group.kind === 'open') {
         const session = this.#sessions.open(group, this.#timeMs);
-        outcomes.push({ kind: 'opened', node: group.node, nonce: group.nonce, session });
+        if (session !== noSession) outcomes.push({ kind: 'opened', asked: group, session });
       } else this.#admit(group, admitted, commands);
     }
     this.#sessions.expire(this.#timeMs);

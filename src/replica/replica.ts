@@ -21,7 +21,7 @@ import { message, type ConfState, type Entry, type Message } from '../raft/messa
 import { RawNode } from '../raft/raw-node.ts';
 import type { Storage } from '../raft/ready.ts';
 import { Applier, type AppliedEntry, type Outcome } from './applier.ts';
-import { encodeBatch, type CommandGroup, type OpenGroup } from './batch.ts';
+import { encodeBatch, type CommandGroup, type Group, type OpenGroup } from './batch.ts';
 import { LeaderClock, type WallClocks } from './cluster-time.ts';
 import { Lease } from './lease.ts';
 import { Proposals, type LoggedRead, type Taken } from './proposals.ts';
@@ -48,7 +48,8 @@ export interface ReplicaEvents {
     to: { readonly node: NodeId; readonly session: number; readonly sequence: number },
     answer: GroupAnswer,
   ): void;
-  onSessionOpened(group: GroupId, node: NodeId, nonce: number, session: number): void;
+  /** For the life of a node that asked, and no other: an earlier life's session is not its own. */
+  onSessionOpened(group: GroupId, asked: OpenGroup, session: number): void;
 }
 
 export interface ReplicaOptions {
@@ -68,7 +69,7 @@ export interface ReplicaOptions {
 /** A group that came before the leader serves. */
 interface Early {
   readonly from: NodeId;
-  readonly group: CommandGroup;
+  readonly group: Group;
 }
 
 export class Replica {
@@ -225,8 +226,9 @@ export class Replica {
 
   /** False where this node does not lead. The answer comes through `onSessionOpened`. */
   openSession(asked: OpenGroup): boolean {
-    if (!this.#isServing) return false;
-    this.#proposals.add(asked);
+    if (!this.#isLeader) return false;
+    if (this.#isServing) this.#proposals.add(asked);
+    else this.#early.push({ from: asked.node, group: asked });
     this.#work();
     return true;
   }
@@ -281,6 +283,8 @@ export class Replica {
     for (const { index: readIndex, context } of ready.readStates) {
       this.#reads.confirmed(roundOf(context), readIndex);
     }
+    // Reads that waited for a round to end may start the next.
+    if (ready.readStates.length > 0) this.#work();
     for (const { type } of ready.messages) if (type === 'MsgTimeoutNow') this.#lease?.revoke();
     return ready.messages;
   }
@@ -362,6 +366,8 @@ export class Replica {
         return;
       case 'duplicate': {
         const replies = this.#sessions.recorded(session, sequence);
+        // Applied, but the engine has not replied yet: the answer comes by itself.
+        if (replies === undefined && !this.#sessions.isAcknowledged(session, sequence)) return;
         const answer: GroupAnswer =
           replies === undefined ? { kind: 'forgotten' } : { kind: 'replies', replies };
         this.#options.events.onGroupAnswer(this.group, to, answer);
@@ -388,6 +394,7 @@ export class Replica {
     );
     this.#appliedIndex = applied.index;
     this.#appliedTerm = term(applied.term);
+    this.#leaderClock.entryApplied(applied.timeMs);
     if (this.#isLeader) {
       const reads: (readonly Reply[])[] = [];
       for (const outcome of applied.outcomes) this.#report(outcome, reads);
@@ -406,7 +413,7 @@ export class Replica {
         return;
       }
       case 'opened':
-        events.onSessionOpened(this.group, outcome.node, outcome.nonce, outcome.session);
+        events.onSessionOpened(this.group, outcome.asked, outcome.session);
         return;
       case 'read':
         reads.push(outcome.replies);
@@ -438,7 +445,7 @@ export class Replica {
   #tryServe(): void {
     if (!this.#isLeader || this.#isServing || this.#appliedTerm !== this.#term) return;
     if (!this.#hasClockBegun) {
-      this.#leaderClock.begin(this.#applier.timeMs);
+      this.#leaderClock.begin();
       this.#hasClockBegun = true;
       this.#leaderClock.follow(this.members.voters);
     }
@@ -448,7 +455,10 @@ export class Replica {
     const earlyReads = this.#earlyReads;
     this.#early = [];
     this.#earlyReads = [];
-    for (const { from, group } of early) this.#admit(from, group);
+    for (const { from, group } of early) {
+      if (group.kind === 'open') this.#proposals.add(group);
+      else this.#admit(from, group);
+    }
     for (const batch of earlyReads) this.#reads.read(batch);
     this.#options.events.onLeadership(this.group);
     this.#work();

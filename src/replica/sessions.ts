@@ -11,7 +11,7 @@
  */
 
 import { assert } from '../base/assert.ts';
-import { sessionId, type NodeId, type SessionId } from '../base/ids.ts';
+import { noSession, sessionId, type NodeId, type SessionId } from '../base/ids.ts';
 import type { Reply } from '../engine/engine.ts';
 import type { CommandGroup, OpenGroup } from './batch.ts';
 
@@ -41,11 +41,15 @@ export class Sessions {
     return this.#sessions.size;
   }
 
-  /** Ends every other session of the node. */
+  /**
+   * Ends the node's other session; but a request older than the one that opened it, held up on its way, opens nothing: its
+   * origin has given it up. `noSession` then.
+   */
   open(asked: OpenGroup, timeMs: number): SessionId {
     for (const session of this.#sessions.values()) {
       if (session.asked.node !== asked.node) continue;
       if (isSameRequest(session.asked, asked)) return session.id;
+      if (isOlderRequest(asked, session.asked)) return noSession;
       this.#sessions.delete(session.id);
     }
     this.#opened += 1;
@@ -98,9 +102,14 @@ export class Sessions {
     }
   }
 
-  /** Undefined where they were acknowledged, or the session has ended. */
+  /** Undefined where they were acknowledged, or are not there yet, or the session has ended. */
   recorded(id: SessionId, sequence: number): readonly Reply[] | undefined {
     return this.#sessions.get(id)?.replies.get(sequence);
+  }
+
+  /** Whether the origin has, or never waited for, the group's replies. */
+  isAcknowledged(id: SessionId, sequence: number): boolean {
+    return sequence <= (this.#sessions.get(id)?.acknowledged ?? Infinity);
   }
 
   /** Ends what has been idle too long at an entry's time. */
@@ -111,6 +120,15 @@ export class Sessions {
       if (timeMs - session.lastUsedMs > sessionIdleMs) this.#sessions.delete(session.id);
     }
   }
+}
+
+/** Only requests of one data directory have an order. */
+function isOlderRequest(left: OpenGroup, right: OpenGroup): boolean {
+  if (left.member !== right.member) return false;
+  return (
+    left.incarnation < right.incarnation ||
+    (left.incarnation === right.incarnation && left.nonce < right.nonce)
+  );
 }
 
 function isSameRequest(left: OpenGroup, right: OpenGroup): boolean {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { memberId, nodeId, sessionId } from '../../src/base/ids.ts';
+import { memberId, nodeId, noSession, sessionId } from '../../src/base/ids.ts';
 import type { CommandGroup, OpenGroup } from '../../src/replica/batch.ts';
 import { sessionIdleMs, Sessions } from '../../src/replica/sessions.ts';
 
@@ -78,4 +78,21 @@ test('a session ends by the time of entries when it has been idle too long', () 
   sessions.expire(100_000 + sessionIdleMs + 60_001);
   assert.equal(sessions.lastSequence(idle), undefined);
   assert.equal(sessions.lastSequence(used), 1);
+});
+
+test('a request for a session that was held up on its way does not end the one that its node opened since', () => {
+  const sessions = new Sessions();
+  sessions.open(asked(1, 1, 1), 0);
+  const current = sessions.open(asked(1, 2, 2), 0);
+  assert.equal(sessions.open(asked(1, 1, 2), 0), noSession, 'an earlier request of this life');
+  assert.equal(sessions.open(asked(1, 9, 1), 0), noSession, 'a request of an earlier life');
+  assert.equal(sessions.admit(group(current, 1), 0), 'next');
+});
+
+test('a replaced member may open a session, though it counts its lives anew', () => {
+  const sessions = new Sessions();
+  const before = sessions.open(asked(1, 4, 9), 0);
+  const replaced = sessions.open({ ...asked(1, 1, 1), member: memberId('00000000000000bb') }, 0);
+  assert.notEqual(replaced, noSession);
+  assert.equal(sessions.nodeOf(before), undefined);
 });
