@@ -65,13 +65,14 @@ export class Reads {
 
   /** Only while this replica leads and has applied an entry of its term. */
   read(batch: ReadBatch): void {
-    if (this.#options.lease() === undefined) {
+    // The lease of the term in which the value is read: that of a later term says nothing about it.
+    const lease = this.#options.lease();
+    if (lease === undefined) {
       this.#unconfirmed.push(batch);
       return;
     }
     this.#execute(batch, (replies) => {
-      const lease = this.#options.lease();
-      if (lease?.isValid(this.#options.clock.monotonicMs()) === true) this.#finish(batch, replies);
+      if (lease.isValid(this.#options.clock.monotonicMs())) this.#finish(batch, replies);
       else if (this.#options.isServing()) this.#unconfirmed.push(batch);
       else batch.done(undefined);
     });
