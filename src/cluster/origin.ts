@@ -125,7 +125,12 @@ export class Origin {
     this.#sentAgainMs = this.#options.clock.monotonicMs();
     if (this.#session.kind === 'opening') this.#options.openSession(leader, this.#session.nonce);
     if (this.#session.kind === 'none') this.#ensureSession(leader);
-    for (const group of this.#unanswered) if (!group.isAnswered) this.#send(leader, group);
+    const session = this.#session;
+    // A leader on this node may answer at once, which changes the list, or ends the session.
+    for (const group of this.#unanswered.filter(({ isAnswered }) => !isAnswered)) {
+      if (this.#session !== session) break;
+      if (!group.isAnswered) this.#send(leader, group);
+    }
     this.flush();
   }
 
@@ -157,6 +162,8 @@ export class Origin {
         return;
     }
     this.#forget(group);
+    // Groups take effect in order and are answered in order: the answer to an earlier one was lost.
+    if ((this.#unanswered[0]?.sequence ?? Infinity) < sequence) this.#mustSendAgain = true;
     this.flush();
   }
 
