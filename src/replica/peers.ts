@@ -108,7 +108,8 @@ export class Peers {
       }
       case frameKind.answers: {
         const answers = decodeAnswers(payload, from, this.#self);
-        if (answers === undefined) return false;
+        // What has not been sent yet cannot have been answered; a lease must not rest on it.
+        if (answers === undefined || !(answers.sentMs <= this.#clock.monotonicMs())) return false;
         this.#walls.observe(from, answers.wallMs, answers.sentMs);
         for (const { group, message } of answers.messages) {
           const replica = this.#replicaOf(group);

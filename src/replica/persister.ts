@@ -74,14 +74,14 @@ export class Persister {
       return;
     }
     this.#isWriting = true;
-    this.#idle = this.#log.write(writes).then(
-      () => {
+    this.#idle = this.#log
+      .write(writes)
+      .then(() => {
         this.#isWriting = false;
         this.#respond(works);
         this.#onDurable();
-      },
-      (error: unknown) => this.#onFailed(error),
-    );
+      })
+      .catch((error: unknown) => this.#onFailed(error));
   }
 
   #respond(works: readonly Work[]): void {
