@@ -1,0 +1,208 @@
+/**
+ * A whole cluster in one process: the production code of formation, members, replicas, Raft and engine on simulated
+ * clocks, network and disks. It wires a node as `src/node.ts` does, without listener and front.
+ *
+ * The seed decides everything that is random, so a run can be repeated. A test crashes, pauses and cuts off nodes, holds
+ * or fails their disks, delays messages and shifts wall clocks.
+ */
+
+import assert from 'node:assert/strict';
+import { nodeId, shardId, type NodeId } from '../../src/base/ids.ts';
+import { randomInteger, seededRandom, type Random } from '../../src/base/random.ts';
+import type { ShardStatus } from '../../src/cluster/cluster.ts';
+import type { Engine } from '../../src/engine/engine.ts';
+import type { ReplicaSettings } from '../../src/replica/settings.ts';
+import { replicaSettings } from '../../src/replica/settings.ts';
+import { MemoryNetwork } from '../../src/transport/memory-transport.ts';
+import type { Lane } from '../../src/transport/transport.ts';
+import { VirtualNode, type Call, type SentFrame } from './virtual-node.ts';
+import { VirtualProcess, VirtualTime } from './virtual-time.ts';
+
+export interface VirtualClusterOptions {
+  readonly seed?: number;
+  readonly nodes?: number;
+  readonly shards?: number;
+  readonly reads?: ReplicaSettings['reads'];
+  readonly commandTimeoutMs?: number;
+  /** Stands between replicas and the engine. */
+  readonly wrapEngine?: (engine: Engine, node: NodeId) => Engine;
+}
+
+/** Long enough for any healthy cluster to do anything. */
+const patienceMs = 30_000;
+
+export class VirtualCluster {
+  readonly time: VirtualTime = new VirtualTime();
+  readonly network: MemoryNetwork;
+  readonly random: Random;
+  readonly shards: number;
+  readonly nodes: readonly VirtualNode[];
+  /** How long a frame travels, ms; 0 is until the end of the turn. */
+  delayMs: (from: NodeId, to: NodeId, lane: Lane) => number = () => 0;
+  /** How long a write takes, ms. */
+  diskMs: (node: NodeId) => number = () => 0;
+  onSend: (frame: SentFrame) => void = () => undefined;
+
+  constructor(options: VirtualClusterOptions = {}) {
+    const { seed = 1, nodes = 3, shards = 1, reads = 'lease', commandTimeoutMs = 5_000 } = options;
+    this.random = seededRandom(seed);
+    this.shards = shards;
+    const process = new VirtualProcess((error) => {
+      throw error;
+    });
+    this.network = new MemoryNetwork({
+      timers: this.time.timersOf(process),
+      delayMs: (from, to, lane) => this.delayMs(from, to, lane),
+    });
+    const members = Array.from({ length: nodes }, (_, place) => nodeId(place + 1));
+    const settings = replicaSettings({
+      heartbeatMs: 50,
+      electionTimeoutMs: 500,
+      clockDriftMs: 20,
+      reads,
+    });
+    this.nodes = members.map(
+      (id) =>
+        new VirtualNode({
+          id,
+          members,
+          shards,
+          settings,
+          commandTimeoutMs,
+          time: this.time,
+          network: this.network,
+          seed: () => randomInteger(this.random, 0, 2 ** 31),
+          diskMs: () => this.diskMs(id),
+          onSend: (frame) => this.onSend(frame),
+          wrapEngine: (engine) => options.wrapEngine?.(engine, id) ?? engine,
+        }),
+    );
+  }
+
+  node(id: number): VirtualNode {
+    const found = this.nodes[id - 1];
+    assert.ok(found !== undefined);
+    return found;
+  }
+
+  /** Starts all nodes and waits until every shard is led. */
+  async form(): Promise<this> {
+    for (const node of this.nodes) node.start();
+    await this.until('the cluster forms', () => this.isServing());
+    return this;
+  }
+
+  /** Whether all nodes that are up know their shards, and those have leaders that all know. */
+  isServing(): boolean {
+    return this.nodes.every((node) => {
+      if (!node.isUp || node.isPaused) return true;
+      const status = node.status();
+      return status.length === this.shards && status.every(({ leader }) => leader !== 0);
+    });
+  }
+
+  /** The leader of a shard: of the highest term among nodes that are up. */
+  leader(shard = 0): VirtualNode {
+    const found = this.findLeader(shard);
+    assert.ok(found !== undefined, 'somebody leads');
+    return found;
+  }
+
+  findLeader(shard = 0, among: readonly VirtualNode[] = this.nodes): VirtualNode | undefined {
+    let best: { readonly node: VirtualNode; readonly status: ShardStatus } | undefined;
+    for (const node of among) {
+      const status = node.status()[shard];
+      if (status?.role !== 'leader') continue;
+      if (best === undefined || status.term > best.status.term) best = { node, status };
+    }
+    return best?.node;
+  }
+
+  /** Nodes other than this one, by id. */
+  others(node: VirtualNode): readonly VirtualNode[] {
+    return this.nodes.filter((other) => other !== node);
+  }
+
+  /** Some node that does not lead the shard. */
+  follower(shard = 0): VirtualNode {
+    const [found] = this.others(this.leader(shard));
+    assert.ok(found !== undefined);
+    return found;
+  }
+
+  async until(what: string, isDone: () => boolean, ms: number = patienceMs): Promise<void> {
+    const isSo = await this.time.passUntil(isDone, ms);
+    assert.ok(isSo, `within ${ms} ms: ${what}`);
+  }
+
+  advance(ms: number): Promise<void> {
+    return this.time.advance(ms);
+  }
+
+  /** Another node leads than `former`, and knows it. */
+  async untilLedByAnother(former: VirtualNode): Promise<VirtualNode> {
+    const others = this.others(former);
+    await this.until('another leads', () => this.findLeader(0, others) !== undefined);
+    const leader = this.findLeader(0, others);
+    assert.ok(leader !== undefined);
+    return leader;
+  }
+
+  async finished(call: Call): Promise<Call> {
+    await this.until(`an answer to ${call.line}`, () => call.isDone);
+    return call;
+  }
+
+  /** The reply to a command that goes through the log. */
+  async write(node: VirtualNode, line: string): Promise<string | undefined> {
+    return (await this.finished(node.log(line))).outcome;
+  }
+
+  async read(node: VirtualNode, line: string): Promise<string | undefined> {
+    return (await this.finished(node.read(line))).outcome;
+  }
+
+  /** Cuts a node off from the others, both ways. */
+  isolate(node: VirtualNode): void {
+    for (const other of this.others(node)) {
+      this.network.cut(node.id, other.id);
+      this.network.cut(other.id, node.id);
+    }
+  }
+
+  heal(): void {
+    this.network.healAll();
+  }
+
+  /** Everything heals, and all replicas reach the same index with the same data; no node may have failed. */
+  async converge(): Promise<void> {
+    this.heal();
+    this.delayMs = () => 0;
+    for (const node of this.nodes) {
+      if (!node.isUp) node.start();
+      node.resume();
+    }
+    await this.until('all replicas apply the same entries', () => this.#isEven());
+    for (let shard = 0; shard < this.shards; shard++) {
+      const digests = await Promise.all(this.nodes.map((node) => node.digest(shard)));
+      assert.equal(new Set(digests).size, 1, `replicas of shard ${shard} are equal`);
+    }
+  }
+
+  #isEven(): boolean {
+    for (const node of this.nodes) assert.equal(node.failure, undefined);
+    if (!this.isServing()) return false;
+    return Array.from({ length: this.shards }, (_, shard) => shard).every((shard) => {
+      const statuses = this.nodes.map((node) => node.status()[shardId(shard)]);
+      const first = statuses[0];
+      return statuses.every(
+        (status) =>
+          status !== undefined &&
+          status.applied === first?.applied &&
+          status.applied === status.commit &&
+          status.term === first.term &&
+          status.leader === first.leader,
+      );
+    });
+  }
+}

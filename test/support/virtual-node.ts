@@ -1,0 +1,444 @@
+/**
+ * One node of a `VirtualCluster`: a disk that stays, and one life after another on it.
+ */
+
+import assert from 'node:assert/strict';
+import { NodeError } from '../../src/base/errors.ts';
+import { clusterId, memberId, shardId, type NodeId } from '../../src/base/ids.ts';
+import { seededRandom } from '../../src/base/random.ts';
+import type { ShardStatus, Submission, SubmitFailure } from '../../src/cluster/cluster.ts';
+import { Formation } from '../../src/cluster/formation.ts';
+import { frameKind } from '../../src/cluster/frames.ts';
+import { Member } from '../../src/cluster/member.ts';
+import { latin1Slice } from '../../src/command/latin1.ts';
+import type { Engine } from '../../src/engine/engine.ts';
+import { createMemoryEngine } from '../../src/engine/memory/memory-engine.ts';
+import type { Identity, Log } from '../../src/log/log.ts';
+import { createMemoryLog, MemoryDisk } from '../../src/log/memory-log.ts';
+import type { ReplicaSettings } from '../../src/replica/settings.ts';
+import { MemoryTransport, type MemoryNetwork } from '../../src/transport/memory-transport.ts';
+import type { Hello, Lane, Refusal, Transport } from '../../src/transport/transport.ts';
+import { encode, words } from './commands.ts';
+import { VirtualProcess, type VirtualTime } from './virtual-time.ts';
+
+export interface SentFrame {
+  readonly from: NodeId;
+  readonly to: NodeId;
+  readonly lane: Lane;
+  readonly kind: number;
+  readonly payload: Uint8Array;
+  readonly wasTaken: boolean;
+}
+
+/** A command that a client gave to a node. */
+export class Call {
+  readonly line: string;
+  readonly startMs: number;
+  endMs: number | undefined;
+  /** The reply, or why there is none. `lost`: the client's node died. */
+  outcome: string | undefined;
+  isReplied = false;
+
+  constructor(line: string, startMs: number) {
+    this.line = line;
+    this.startMs = startMs;
+  }
+
+  get isDone(): boolean {
+    return this.outcome !== undefined;
+  }
+
+  finish(outcome: string, atMs: number, isReplied: boolean): void {
+    assert.equal(this.outcome, undefined, 'a submission is answered once');
+    this.outcome = outcome;
+    this.isReplied = isReplied;
+    this.endMs = atMs;
+  }
+}
+
+export interface VirtualNodeOptions {
+  readonly id: NodeId;
+  readonly members: readonly NodeId[];
+  readonly shards: number;
+  readonly settings: ReplicaSettings;
+  readonly commandTimeoutMs: number;
+  readonly time: VirtualTime;
+  readonly network: MemoryNetwork;
+  readonly seed: () => number;
+  readonly diskMs: () => number;
+  readonly onSend: (frame: SentFrame) => void;
+  readonly wrapEngine: (engine: Engine) => Engine;
+}
+
+interface Life {
+  readonly process: VirtualProcess;
+  readonly engines: Engine[];
+  log: Log | undefined;
+  transport: MemoryTransport | undefined;
+  formation: Formation | undefined;
+  member: Member | undefined;
+  /** Ends the write under way. */
+  endWrite: (() => void) | undefined;
+}
+
+const wallStartMs = 1_700_000_000_000;
+
+export class VirtualNode {
+  readonly id: NodeId;
+  disk: MemoryDisk = new MemoryDisk();
+  /** What this node is configured with; changes count from the next start. */
+  members: readonly NodeId[];
+  shards: number;
+  wallOffsetMs = 0;
+  /** Writes are begun and do not end until this is false again. */
+  isDiskHeld = false;
+  /** The next write fails. */
+  isDiskBroken = false;
+  /** Writes begun. */
+  writes = 0;
+  /** Why the node stopped by itself, in its last life. */
+  failure: NodeError | undefined;
+  /** One line for each refusal that may pass. */
+  readonly warnings: string[] = [];
+  readonly #options: VirtualNodeOptions;
+  readonly #calls = new Set<Call>();
+  #life: Life | undefined;
+
+  constructor(options: VirtualNodeOptions) {
+    this.#options = options;
+    this.id = options.id;
+    this.members = options.members;
+    this.shards = options.shards;
+  }
+
+  get isUp(): boolean {
+    return this.#life !== undefined;
+  }
+
+  get isPaused(): boolean {
+    return this.#life?.process.isPaused ?? false;
+  }
+
+  get identity(): Identity | undefined {
+    return this.disk.identity;
+  }
+
+  get member(): Member {
+    const member = this.#life?.member;
+    assert.ok(member !== undefined, `node ${this.id} is up`);
+    return member;
+  }
+
+  get formation(): Formation {
+    const formation = this.#life?.formation;
+    assert.ok(formation !== undefined, `node ${this.id} is up`);
+    return formation;
+  }
+
+  get isReady(): boolean {
+    return (this.#life?.member?.shards ?? 0) > 0;
+  }
+
+  status(): readonly ShardStatus[] {
+    return this.isReady ? this.member.status() : [];
+  }
+
+  engine(shard = 0): Engine {
+    const engine = this.#life?.engines[shard];
+    assert.ok(engine !== undefined);
+    return engine;
+  }
+
+  digest(shard = 0): Promise<string> {
+    return this.engine(shard).digest();
+  }
+
+  // -- Life and death ------------------------------------------------------------------------------
+
+  start(): void {
+    assert.equal(this.#life, undefined, 'one life at a time');
+    this.failure = undefined;
+    const process = new VirtualProcess((error) => this.#fail(life, error));
+    const life: Life = {
+      process,
+      engines: [],
+      log: undefined,
+      transport: undefined,
+      formation: undefined,
+      member: undefined,
+      endWrite: undefined,
+    };
+    this.#life = life;
+    this.#boot(life).catch((error: unknown) => this.#fail(life, error));
+  }
+
+  /** The end, as by kill -9 or a power cut: what is not durable is lost. */
+  crash(): void {
+    const life = this.#life;
+    if (life === undefined) return;
+    this.#end(life);
+    this.disk.crash();
+  }
+
+  /** The same, but the write under way reaches the disk; nobody hears of it. */
+  async crashAfterWrite(): Promise<void> {
+    const life = this.#life;
+    if (life === undefined) return;
+    this.#end(life);
+    life.endWrite?.();
+    await this.#options.time.advance(0);
+    this.disk.crash();
+  }
+
+  pause(): void {
+    if (this.#life !== undefined) this.#life.process.isPaused = true;
+  }
+
+  resume(): void {
+    if (this.#life?.process.isPaused === true) this.#options.time.resume(this.#life.process);
+  }
+
+  /** Stops as a node does that is told to, without handing over. Resolves as time goes on. */
+  async stop(): Promise<void> {
+    const life = this.#life;
+    if (life === undefined) return;
+    this.#life = undefined;
+    await closeLife(life);
+  }
+
+  /** Another, empty directory. */
+  wipe(): void {
+    assert.equal(this.#life, undefined, 'a directory is wiped while nobody uses it');
+    this.disk = new MemoryDisk();
+  }
+
+  /** Lets the write that is held end, and holds the next. */
+  passWrite(): void {
+    this.#life?.endWrite?.();
+  }
+
+  releaseDisk(): void {
+    this.isDiskHeld = false;
+    this.#life?.endWrite?.();
+  }
+
+  // -- Clients -------------------------------------------------------------------------------------
+
+  log(line: string, shard = 0): Call {
+    return this.call(line, 'log', shard);
+  }
+
+  read(line: string, shard = 0): Call {
+    return this.call(line, 'read', shard);
+  }
+
+  call(line: string, path: Submission['path'], shard: number, then?: (call: Call) => void): Call {
+    const { time } = this.#options;
+    const call = new Call(line, time.nowMs);
+    this.#calls.add(call);
+    let isReturned = false;
+    const finish = (outcome: string, isReplied: boolean): void => {
+      assert.ok(isReturned, 'nothing is answered before submit returns');
+      if (!this.#calls.delete(call)) return;
+      call.finish(outcome, time.nowMs, isReplied);
+      then?.(call);
+    };
+    this.member.submit(shardId(shard), {
+      path,
+      database: 0,
+      bytes: encode(words(line)),
+      settle: (reply) => finish(reply.trimEnd(), true),
+      fail: (failure: SubmitFailure) => finish(failure, false),
+    });
+    isReturned = true;
+    return call;
+  }
+
+  // -- Wiring --------------------------------------------------------------------------------------
+
+  async #boot(life: Life): Promise<void> {
+    const random = seededRandom(this.#options.seed());
+    const hex = (count: number): string =>
+      Array.from({ length: count }, () => Math.floor(random.next() * 16).toString(16)).join('');
+    const log = createMemoryLog({
+      nodeId: this.id,
+      disk: this.disk,
+      settle: () => this.#write(life),
+    });
+    life.log = log;
+    const known = log.identity ?? {
+      phase: 'new',
+      nodeId: this.id,
+      memberId: memberId(hex(16)),
+      incarnation: 0,
+      clusterId: undefined,
+      members: [],
+      shards: 0,
+    };
+    const identity: Identity = { ...known, incarnation: known.incarnation + 1 };
+    await log.saveIdentity(identity);
+    const { network } = this.#options;
+    const peers = this.members.filter((peer) => peer !== this.id);
+    const transport = new MemoryTransport({
+      self: this.id,
+      peers,
+      secret: undefined,
+      network,
+      random,
+    });
+    life.transport = transport;
+    const watched = this.#watch(transport);
+    life.member = this.#makeMember({ life, identity, log, transport: watched, random });
+    life.formation = new Formation({
+      identity,
+      members: this.members,
+      shards: this.shards,
+      save: (next) => log.saveIdentity(next),
+      newClusterId: () => clusterId(hex(32)),
+      send: (peer, payload) => {
+        watched.send(peer, 'control', frameKind.formation, [payload]);
+      },
+      onFormed: (formed) => {
+        this.#startMember(life, formed);
+      },
+      onFatal: (error) => this.#fail(life, error),
+    });
+    await this.#listen(life, transport, life.formation, life.member);
+    life.formation.start();
+  }
+
+  #startMember(life: Life, formed: Identity): void {
+    life.member?.start(formed).catch((error: unknown) => this.#fail(life, error));
+  }
+
+  #makeMember(parts: {
+    readonly life: Life;
+    readonly identity: Identity;
+    readonly log: Log;
+    readonly transport: Transport;
+    readonly random: { next(): number };
+  }): Member {
+    const { life, identity, log, transport, random } = parts;
+    const { time, settings, commandTimeoutMs, wrapEngine } = this.#options;
+    const timers = time.timersOf(life.process);
+    const bornMs = time.nowMs - Math.floor(random.next() * 1e6);
+    const clock = {
+      monotonicMs: () => time.nowMs - bornMs,
+      wallMs: () => wallStartMs + time.nowMs + this.wallOffsetMs,
+    };
+    return new Member({
+      nodeId: this.id,
+      memberId: identity.memberId,
+      incarnation: identity.incarnation,
+      log,
+      transport,
+      clock,
+      timers,
+      random,
+      settings,
+      commandTimeoutMs,
+      makeEngine: (shard) => {
+        const engine = wrapEngine(createMemoryEngine({ random, timers, latin1Slice }));
+        life.engines[shard] = engine;
+        return engine;
+      },
+      onFailed: (error) => this.#fail(life, error),
+    });
+  }
+
+  /** The transport's events, as far as this life is there to hear them. */
+  #listen(
+    life: Life,
+    transport: MemoryTransport,
+    formation: Formation,
+    member: Member,
+  ): Promise<void> {
+    const { process } = life;
+    return transport.start({
+      hello: () => formation.hello(),
+      verify: (peer: Hello): Refusal | undefined =>
+        process.isPaused ? { kind: 'later', reason: 'it does not answer' } : formation.verify(peer),
+      onConnected: (peer, lane, hello) =>
+        process.run(() => {
+          if (lane === 'control') formation.connected(peer, hello);
+          member.connected(peer, lane);
+        }),
+      onDisconnected: (peer, lane) =>
+        process.run(() => {
+          if (lane === 'control') formation.disconnected(peer);
+          member.disconnected(peer, lane);
+        }),
+      onFrame: (peer, _lane, kind, payload) =>
+        process.run(() => {
+          const isKnown =
+            kind === frameKind.formation
+              ? formation.receive(peer, payload)
+              : member.receive(peer, kind, payload);
+          assert.ok(isKnown, `a frame of kind ${kind} makes sense`);
+        }),
+      onRefused: (_peer, refusal) => {
+        if (refusal.kind === 'later') this.warnings.push(refusal.reason);
+        else this.#fail(life, new NodeError('peer-refused', refusal.reason));
+      },
+    });
+  }
+
+  #watch(transport: MemoryTransport): Transport {
+    return {
+      start: (events) => transport.start(events),
+      send: (peer, lane, kind, parts) => {
+        const wasTaken = transport.send(peer, lane, kind, parts);
+        const payload = Buffer.concat(parts);
+        this.#options.onSend({ from: this.id, to: peer, lane, kind, payload, wasTaken });
+        return wasTaken;
+      },
+      isConnected: (peer, lane) => transport.isConnected(peer, lane),
+      queuedBytes: (peer, lane) => transport.queuedBytes(peer, lane),
+      close: () => transport.close(),
+    };
+  }
+
+  #write(life: Life): Promise<void> {
+    this.writes += 1;
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        if (life.endWrite !== end) return;
+        life.endWrite = undefined;
+        if (this.isDiskBroken) reject(new Error('no space left on the disk'));
+        else resolve();
+      };
+      life.endWrite = end;
+      this.#options.time.timersOf(life.process).after(this.#options.diskMs(), () => {
+        if (!this.isDiskHeld) end();
+      });
+    });
+  }
+
+  /** The node stops by itself, as `src/node.ts` has it. */
+  #fail(life: Life, error: unknown): void {
+    if (this.#life !== life) return;
+    this.failure =
+      error instanceof NodeError ? error : new NodeError('damaged', String(error), error);
+    this.#life = undefined;
+    closeLife(life).catch((cause: unknown) => {
+      throw cause;
+    });
+  }
+
+  #end(life: Life): void {
+    this.#life = undefined;
+    life.process.isDead = true;
+    for (const call of this.#calls) call.finish('lost', this.#options.time.nowMs, false);
+    this.#calls.clear();
+    life.transport?.close().catch((cause: unknown) => {
+      throw cause;
+    });
+  }
+}
+
+async function closeLife(life: Life): Promise<void> {
+  await life.member?.close();
+  await life.transport?.close();
+  await life.log?.close();
+  life.process.isDead = true;
+}

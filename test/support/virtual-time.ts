@@ -1,0 +1,164 @@
+/**
+ * Simulated time for many processes in one: timers fire in the order of their time, then of their setting; `soon` calls in the
+ * order in which they were made; nothing happens unless the test lets time go on.
+ *
+ * A process may be stopped for a while (what falls due waits, and runs when it goes on) or for good (it never runs).
+ * Promises are given time to settle after every step, so log writes and starts are as deterministic as the rest.
+ */
+
+import type { Timer, Timers } from '../../src/base/clock.ts';
+
+/** Whatever runs under virtual time: a process of the simulation, or the network. */
+export class VirtualProcess {
+  isPaused = false;
+  isDead = false;
+  /** What fell due while it was paused. */
+  readonly held: (() => void)[] = [];
+  /** What escaped from a callback: in a real process, an uncaught exception. */
+  readonly onThrown: (error: unknown) => void;
+
+  constructor(onThrown: (error: unknown) => void) {
+    this.onThrown = onThrown;
+  }
+
+  /** Runs a callback of this process now, later, or never. */
+  run(call: () => void): void {
+    if (this.isDead) return;
+    if (this.isPaused) {
+      this.held.push(call);
+      return;
+    }
+    try {
+      call();
+    } catch (error) {
+      this.onThrown(error);
+    }
+  }
+}
+
+interface Due {
+  readonly atMs: number;
+  readonly order: number;
+  readonly process: VirtualProcess;
+  readonly call: () => void;
+  isCancelled: boolean;
+}
+
+const isBefore = (left: Due, right: Due): boolean =>
+  left.atMs < right.atMs || (left.atMs === right.atMs && left.order < right.order);
+
+/** Between two steps all promises that can settle do. */
+const settlePromises = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+export class VirtualTime {
+  /** Ms since the simulation began; the same for everybody, and known to nobody in it. */
+  nowMs = 0;
+  /** A heap: the first is due first. */
+  readonly #timers: Due[] = [];
+  #soon: Due[] = [];
+  #order = 0;
+
+  timersOf(process: VirtualProcess): Timers {
+    return {
+      after: (delayMs: number, call: () => void): Timer => {
+        const due = this.#due(this.nowMs + Math.max(0, delayMs), process, call);
+        this.#push(due);
+        return {
+          cancel: () => {
+            due.isCancelled = true;
+          },
+        };
+      },
+      soon: (call: () => void) => {
+        this.#soon.push(this.#due(this.nowMs, process, call));
+      },
+    };
+  }
+
+  /** A paused process goes on: first what it missed, in order. */
+  resume(process: VirtualProcess): void {
+    process.isPaused = false;
+    for (const call of process.held.splice(0)) {
+      this.#soon.push(this.#due(this.nowMs, process, call));
+    }
+  }
+
+  /** Lets `ms` pass. */
+  async advance(ms: number): Promise<void> {
+    const untilMs = this.nowMs + ms;
+    await settlePromises();
+    while (await this.#step(untilMs));
+    this.nowMs = untilMs;
+  }
+
+  /** Lets time pass until the condition holds after a step; false where it does not within `ms`. */
+  async passUntil(isDone: () => boolean, ms: number): Promise<boolean> {
+    const untilMs = this.nowMs + ms;
+    await settlePromises();
+    while (!isDone()) {
+      if (await this.#step(untilMs)) continue;
+      this.nowMs = untilMs;
+      return isDone();
+    }
+    return true;
+  }
+
+  /** One turn: all that waits for `soon`, or else the next timer. False where there is neither until then. */
+  async #step(untilMs: number): Promise<boolean> {
+    const turn = this.#soon;
+    if (turn.length > 0) {
+      this.#soon = [];
+      for (const due of turn) due.process.run(due.call);
+    } else {
+      const first = this.#timers[0];
+      if (first === undefined || first.atMs > untilMs) return false;
+      this.#pop();
+      this.nowMs = Math.max(this.nowMs, first.atMs);
+      if (first.isCancelled) return true;
+      first.process.run(() => {
+        if (!first.isCancelled) first.call();
+      });
+    }
+    await settlePromises();
+    return true;
+  }
+
+  #due(atMs: number, process: VirtualProcess, call: () => void): Due {
+    this.#order += 1;
+    return { atMs, order: this.#order, process, call, isCancelled: false };
+  }
+
+  #push(due: Due): void {
+    const heap = this.#timers;
+    let at = heap.push(due) - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      const above = heap[parent];
+      if (above === undefined || !isBefore(due, above)) break;
+      heap[at] = above;
+      at = parent;
+    }
+    heap[at] = due;
+  }
+
+  #pop(): void {
+    const heap = this.#timers;
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      const [left, right] = [heap[child], heap[child + 1]];
+      if (left === undefined) break;
+      let smaller = left;
+      if (right !== undefined && isBefore(right, left)) {
+        smaller = right;
+        child += 1;
+      }
+      if (!isBefore(smaller, last)) break;
+      heap[at] = smaller;
+      at = child;
+    }
+    heap[at] = last;
+  }
+}
