@@ -1,47 +1,17 @@
 /**
- * The memory engine beside a real redis-server: the same commands, the same bytes.
+ * The memory engine beside a real redis-server, and that no supported command is left out of the comparison.
  */
 
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { test } from 'node:test';
 import { allCommands } from '../../src/command/table.ts';
 import type { CommandSpec } from '../../src/command/table.ts';
 import { words } from '../support/commands.ts';
-import { startRedis } from '../support/redis-server.ts';
-import type { RedisServer } from '../support/redis-server.ts';
 import { cases } from './cases.ts';
-import { isEqual } from './compare.ts';
-import { connectTarget, engineTarget } from './target.ts';
-import type { Target } from './target.ts';
+import { differentialSuite } from './suite.ts';
+import { engineTarget } from './target.ts';
 
-let redis: RedisServer;
-let theirs: Target;
-let ours: Target;
-
-before(async () => {
-  redis = await startRedis();
-  theirs = await connectTarget(redis.port);
-  ours = engineTarget();
-});
-
-after(async () => {
-  await theirs.close();
-  await redis.stop();
-});
-
-describe('the memory engine answers as Redis does', () => {
-  for (const [name, lines] of Object.entries(cases)) {
-    test(name, async () => {
-      for (const line of ['FLUSHALL', 'SELECT 0', ...lines]) {
-        const args = words(line);
-        const [our, their] = [await ours.execute(args), await theirs.execute(args)];
-        if (!isEqual(args, our, their)) {
-          assert.equal(our.toString('latin1'), their.toString('latin1'), line);
-        }
-      }
-    });
-  }
-});
+differentialSuite('the memory engine', () => Promise.resolve(engineTarget()));
 
 test('every supported read and write has a case', () => {
   const named = new Set<string>();

@@ -30,30 +30,33 @@ export async function connectTarget(port: number): Promise<Target> {
 class SocketTarget implements Target {
   readonly #socket: Socket;
   #received = Buffer.alloc(0);
-  #waiting: ((reply: Buffer) => void) | undefined;
+  #waiting: { resolve: (reply: Buffer) => void; reject: (error: Error) => void } | undefined;
 
   constructor(socket: Socket) {
     this.#socket = socket;
     socket.setNoDelay(true);
+    socket.on('error', (error) => this.#waiting?.reject(error));
+    socket.on('close', () => this.#waiting?.reject(new Error('the server closed the connection')));
     socket.on('data', (chunk) => {
       this.#received = Buffer.concat([this.#received, chunk]);
       const end = replyEnd(this.#received, 0);
       if (end === undefined) return;
       const reply = this.#received.subarray(0, end);
       this.#received = this.#received.subarray(end);
-      this.#waiting?.(reply);
+      this.#waiting?.resolve(reply);
+      this.#waiting = undefined;
     });
   }
 
   execute(args: readonly Buffer[]): Promise<Buffer> {
     return new Promise((resolve, reject) => {
-      this.#waiting = resolve;
-      this.#socket.once('error', reject);
-      this.#socket.write(encode(args), () => this.#socket.off('error', reject));
+      this.#waiting = { resolve, reject };
+      this.#socket.write(encode(args));
     });
   }
 
   async close(): Promise<void> {
+    if (this.#socket.destroyed) return;
     this.#socket.end();
     await once(this.#socket, 'close');
   }

@@ -156,7 +156,10 @@ class MemoryEngine implements Engine {
 
   #run(commands: readonly EngineCommand[], pending: Pending, onJobDone: () => void): void {
     const { replies } = pending;
-    for (const [place, command] of commands.entries()) {
+    let next = 0;
+    for (const command of commands) {
+      const place = next;
+      next += 1;
       this.#call.beginCommand(command.database, place);
       const result = this.#runOne(command.bytes);
       if (this.#call.isDue) {

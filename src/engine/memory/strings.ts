@@ -86,7 +86,7 @@ function set(call: Call, args: readonly string[]): Reply {
   if ((condition === 'nx' && isThere) || (condition === 'xx' && !isThere)) {
     return before ?? nullBulk;
   }
-  const item = call.store(key, value, lifetime === 'keepttl');
+  const item = call.store(key, value, lifetime === 'keepttl' || atMs !== undefined);
   if (atMs !== undefined) call.expireAt(item, atMs);
   return before ?? ok;
 }
@@ -105,7 +105,7 @@ function setWithTtl(
 ): Reply {
   const deadline = deadlineOf(call, args[2] ?? '', how.unit, how.command);
   if ('error' in deadline) return deadline.error;
-  call.expireAt(call.store(args[1] ?? '', args[3] ?? '', false), deadline.atMs);
+  call.expireAt(call.store(args[1] ?? '', args[3] ?? '', true), deadline.atMs);
   return ok;
 }
 
