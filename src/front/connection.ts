@@ -62,7 +62,7 @@ export class Connection {
   /** The decoder's command has not been taken yet. */
   #hasCurrent = false;
   #hold: Hold | undefined;
-  /** The socket accepts no more output for now. */
+  /** The socket has as much output as it takes, until it drains. */
   #isChoked = false;
   #isPaused = false;
   #isRunning = false;

@@ -3,12 +3,23 @@
  */
 
 import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import RedisParser from 'redis-parser';
 import { defaultRequestLimits, RequestDecoder } from '../../src/resp/decoder.ts';
 import { encodeCommand } from '../../src/resp/encoder.ts';
 import { decodeSlowly, type Decoded } from '../support/slow-decoder.ts';
+
+interface Parser {
+  execute(bytes: Buffer): void;
+}
+
+/** The package has no types. */
+const RedisParser = createRequire(import.meta.url)('redis-parser') as new (options: {
+  readonly returnReply: (args: Buffer[]) => void;
+  readonly returnError: (error: Error) => void;
+  readonly returnBuffers: boolean;
+}) => Parser;
 
 const bytesOf = (text: string): Buffer => Buffer.from(text, 'latin1');
 

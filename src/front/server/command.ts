@@ -12,7 +12,7 @@ import {
   emptyArrayReply,
   errorReply,
   integerReply,
-  nullArrayReply,
+  nullReply,
   simpleReply,
 } from '../../resp/encoder.ts';
 import { syntaxErrorReply } from '../error-replies.ts';
@@ -133,7 +133,7 @@ const info: ServerCommand = (call) => {
   return arrayReply(
     names.map((name) => {
       const spec = find(name);
-      return spec === undefined ? nullArrayReply : describe(spec);
+      return spec === undefined ? nullReply : describe(spec);
     }),
   );
 };

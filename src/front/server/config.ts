@@ -8,7 +8,7 @@
 import { arrayReply, bulkReply, errorReply, okReply, simpleReply } from '../../resp/encoder.ts';
 import type { FrontState } from '../front-state.ts';
 import { noStatistics } from '../statistics.ts';
-import { wrongArityReply } from '../error-replies.ts';
+import { syntaxErrorReply } from '../error-replies.ts';
 import type { ServerCommand, ServerFacts } from './commands.ts';
 import { databases } from './connection.ts';
 import { matchesGlob } from './values.ts';
@@ -53,7 +53,11 @@ export class ConfigTable {
   matching(patterns: readonly string[]): string[] {
     const found: string[] = [];
     for (const [name, parameter] of this.#parameters) {
-      if (patterns.some((pattern) => matchesGlob(pattern, name))) found.push(name, parameter.get());
+      const pattern = patterns.find((each) => matchesGlob(each, name));
+      if (pattern === undefined) continue;
+      // Redis gives a name that was asked for in full as the client spelled it.
+      found.push(pattern.length === name.length && !/[*?[\\]/u.test(pattern) ? pattern : name);
+      found.push(parameter.get());
     }
     return found;
   }
@@ -82,7 +86,7 @@ const failed = (name: string, why: string): string =>
 
 /** All or nothing: every pair is looked at before the first is set. */
 const set: ServerCommand = ({ request, config }) => {
-  if (request.argc % 2 === 1) return wrongArityReply('config|set');
+  if (request.argc % 2 === 1) return syntaxErrorReply;
   const changes: (() => string | undefined)[] = [];
   const seen = new Set<string>();
   for (let at = 2; at < request.argc; at += 2) {

@@ -33,6 +33,10 @@ const noPasswordReply = errorReply(
   'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?',
 );
 
+const notThatRangeReply = errorReply(
+  'ERR value is out of range, value must between -2147483648 and 2147483647',
+);
+
 const ping: ServerCommand = ({ request }) => {
   if (request.argc > 2) return wrongArityReply('ping');
   return request.argc === 1 ? pongReply : bulkReply(request.argLatin1(1));
@@ -40,7 +44,10 @@ const ping: ServerCommand = ({ request }) => {
 
 const select: ServerCommand = ({ request, client }) => {
   const database = integerAt(request, 1);
-  if (database === undefined || Math.abs(database) > 0x7fffffff) return notIntegerReply;
+  if (database === undefined) return notIntegerReply;
+  if (database < -(2 ** 31) || database >= 2 ** 31) {
+    return notThatRangeReply;
+  }
   if (database < 0 || database >= databases) return errorReply('ERR DB index is out of range');
   client.database = database;
   return okReply;

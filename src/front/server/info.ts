@@ -4,7 +4,7 @@
  * Fields are Redis's, where this node has something true to say. Keyspace and memory are those of the replicas held here.
  */
 
-import { type as osType, release } from 'node:os';
+import { machine, release, type as osType } from 'node:os';
 import type { ShardStatus } from '../../cluster/cluster.ts';
 import { textReply } from '../../resp/encoder.ts';
 import type { ServerCall, ServerCommand } from './commands.ts';
@@ -26,7 +26,7 @@ const server = ({ state, server }: ServerCall): readonly Field[] => {
     ['redis_version', redisVersion],
     ['redis_mode', 'standalone'],
     ['outrigger_version', server.version],
-    ['os', `${osType()} ${release()}`],
+    ['os', `${osType()} ${release()} ${machine()}`],
     ['arch_bits', 64],
     ['process_id', server.processId],
     ['run_id', server.runId],
@@ -84,7 +84,6 @@ const stats = ({ state }: ServerCall): readonly Field[] => {
     ['evicted_keys', 0],
     ['keyspace_hits', sumOf(shards, (shard) => shard.hits)],
     ['keyspace_misses', sumOf(shards, (shard) => shard.misses)],
-    ['client_output_buffer_limit_disconnections', statistics.outputOverruns],
   ];
 };
 
