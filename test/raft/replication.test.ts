@@ -1,0 +1,341 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { index, nodeId, term } from '../../src/base/ids.ts';
+import { message, type Entry, type Message } from '../../src/raft/message.ts';
+import { Cluster, type Member } from './cluster/cluster.ts';
+
+const entry = (entryTerm: number, at: number, text = ''): Entry => ({
+  term: term(entryTerm),
+  index: index(at),
+  type: 'normal',
+  data: Buffer.from(text),
+});
+
+const append = (said: Partial<Message>): Message =>
+  message({
+    type: 'MsgApp',
+    from: nodeId(2),
+    to: nodeId(1),
+    term: term(5),
+    index: index(1),
+    logTerm: term(1),
+    ...said,
+  });
+
+/** Steps a message and gives what leaves once everything is durable. */
+function answersTo(cluster: Cluster, member: Member, received: Message): readonly Message[] {
+  member.raw.step(received);
+  cluster.pump(member);
+  while (cluster.append(member));
+  return cluster.messages.splice(0);
+}
+
+const positions = (member: Member): readonly string[] =>
+  member.log.map((each) => `${each.term}/${each.index}`);
+
+const appendsTo = (cluster: Cluster, id: number): readonly Message[] =>
+  cluster.messages.filter((each) => each.type === 'MsgApp' && each.to === id);
+
+test('a follower rejects an append whose previous entry differs, and says where to look (Raft paper, 5.3)', () => {
+  const cluster = new Cluster({ seed: 1, voters: 3 });
+  const member = cluster.member(1);
+  const grown = append({ entries: [entry(2, 2), entry(2, 3), entry(4, 4), entry(4, 5)] });
+  answersTo(cluster, member, grown);
+  const [answer] = answersTo(cluster, member, append({ index: index(5), logTerm: term(3) }));
+  assert.equal(answer?.reject, true);
+  assert.equal(answer?.index, 5);
+  assert.deepEqual(
+    [answer?.logTerm, answer?.rejectHint],
+    [2, 3],
+    'the last entry of term 3 or less',
+  );
+  const [short] = answersTo(cluster, member, append({ index: index(9), logTerm: term(5) }));
+  assert.deepEqual([short?.logTerm, short?.rejectHint], [4, 5], 'the end of its log');
+});
+
+test('a follower replaces what conflicts, and only that (Raft paper, 5.3)', () => {
+  const cluster = new Cluster({ seed: 1, voters: 3 });
+  const member = cluster.member(1);
+  answersTo(cluster, member, append({ entries: [entry(2, 2), entry(2, 3), entry(2, 4)] }));
+  answersTo(cluster, member, append({ entries: [entry(2, 2), entry(3, 3)] }));
+  assert.deepEqual(positions(member), ['2/2', '3/3']);
+  answersTo(cluster, member, append({ entries: [entry(2, 2)] }));
+  assert.deepEqual(positions(member), ['2/2', '3/3'], 'an old append removes nothing');
+});
+
+test('a follower commits no further than the append that tells it (Raft paper, 5.3)', () => {
+  const cluster = new Cluster({ seed: 1, voters: 3 });
+  const member = cluster.member(1);
+  answersTo(cluster, member, append({ entries: [entry(2, 2), entry(2, 3)] }));
+  answersTo(cluster, member, append({ entries: [entry(2, 2)], commit: index(3) }));
+  assert.equal(member.raw.commit, 2);
+});
+
+test('an append below what is committed is answered with the commit index', () => {
+  const cluster = new Cluster({ seed: 1, voters: 3 });
+  const member = cluster.member(1);
+  const entries = [entry(2, 2), entry(2, 3)];
+  answersTo(cluster, member, append({ entries, commit: index(3) }));
+  const [answer] = answersTo(cluster, member, append({ index: index(0), logTerm: term(0) }));
+  assert.deepEqual([answer?.reject, answer?.index], [false, 3]);
+});
+
+test('an acknowledgement leaves only when its entries are durable (dissertation, 3.8)', () => {
+  const cluster = new Cluster({ seed: 1, voters: 3 });
+  const member = cluster.member(1);
+  member.raw.step(append({ entries: [entry(2, 2)] }));
+  cluster.pump(member);
+  assert.equal(cluster.messages.length, 0);
+  cluster.append(member);
+  assert.deepEqual(
+    cluster.messages.map((each) => [each.type, each.index, member.storage.lastIndex()]),
+    [['MsgAppResp', 2, 2]],
+  );
+});
+
+test('a leader sends an entry while its own disk writes it, and counts its own copy only once durable', () => {
+  const cluster = new Cluster({ seed: 1, voters: 3 });
+  const leader = cluster.electNode(1);
+  cluster.isolate(3);
+  cluster.propose(leader, 'a');
+  assert.equal(appendsTo(cluster, 2).length, 1, 'sent at once');
+  cluster.deliver(cluster.messages.findIndex((each) => each.to === 2));
+  cluster.append(cluster.member(2));
+  const before = leader.raw.commit;
+  while (cluster.messages.length > 0) cluster.deliver(0);
+  assert.equal(leader.raw.commit, before, 'one durable copy of three');
+  cluster.append(leader);
+  assert.equal(leader.raw.commit, before + 1);
+});
+
+test('several writes are under way at once, and each commits what it makes durable', () => {
+  const cluster = new Cluster({ seed: 1, voters: 1 });
+  const leader = cluster.electNode(1);
+  const before = leader.raw.commit;
+  for (const value of ['a', 'b', 'c']) cluster.propose(leader, value);
+  assert.equal(leader.appendWork.length, 3);
+  for (let done = 1; done <= 3; done += 1) {
+    cluster.append(leader);
+    assert.equal(leader.raw.commit, before + done);
+    assert.equal(leader.applyWork.flatMap((work) => work.entries).length, done);
+  }
+});
+
+test('entries that are not durable here are not applied, though they are committed', () => {
+  const cluster = new Cluster({ seed: 1, voters: 3 });
+  const member = cluster.member(1);
+  member.raw.step(append({ entries: [entry(2, 2), entry(2, 3)], commit: index(3) }));
+  cluster.pump(member);
+  assert.equal(member.raw.commit, 3);
+  assert.equal(member.applyWork.length, 0);
+  cluster.append(member);
+  assert.deepEqual(
+    member.applyWork.flatMap((work) => work.entries.map((each) => each.index)),
+    [2, 3],
+  );
+});
+
+/**
+ * The Raft paper's figure 8: an entry of term 2 reaches a majority only through a leader of term 4. If its copies were counted, it
+ * would be committed and could still be replaced by the leader of term 3's entry.
+ */
+test('an entry of an earlier term is not committed by counting its copies (Raft paper, 5.4.2)', () => {
+  const cluster = new Cluster({
+    seed: 1,
+    voters: 5,
+    config: { preVote: false, checkQuorum: false, maxMessageBytes: 1 },
+  });
+  const [first, second] = [cluster.electNode(1), cluster.member(2)];
+  cluster.isolate(3, 4, 5);
+  cluster.propose(first, 'of the first term');
+  cluster.settle();
+  const at = first.raw.lastIndex;
+  assert.equal(second.raw.lastIndex, at);
+  assert.equal(first.raw.commit, at - 1, 'two copies of five');
+  // Node 2 leads the next term. Its own first entry is kept from everybody, the older one reaches node 3 too.
+  cluster.heal();
+  second.raw.campaign();
+  cluster.pump(second);
+  const isTooNew = (each: Message): boolean => each.entries.some((held) => held.index > at);
+  for (let round = 0; round < 200; round += 1) {
+    cluster.messages = cluster.messages.filter((each) => !isTooNew(each) && each.to <= 3);
+    for (const member of cluster.members) cluster.append(member);
+    if (cluster.messages.length === 0) break;
+    cluster.deliver(0);
+  }
+  assert.ok(second.raw.isLeader);
+  const holders = cluster.members.filter(({ raw }) => raw.lastIndex >= at);
+  assert.ok(holders.length >= 2);
+  second.raw.step(
+    message({
+      type: 'MsgAppResp',
+      from: nodeId(3),
+      to: nodeId(2),
+      term: second.raw.term,
+      index: index(at),
+    }),
+  );
+  assert.equal(second.raw.commit, at - 1, 'held by a majority, but not of its own term');
+  for (const id of [3, 4]) {
+    second.raw.step(
+      message({
+        type: 'MsgAppResp',
+        from: nodeId(id),
+        to: nodeId(2),
+        term: second.raw.term,
+        index: index(at + 1),
+      }),
+    );
+  }
+  assert.equal(second.raw.commit, at + 1, 'its own entry takes the older one along');
+});
+
+test('a window of messages bounds what is under way to a silent peer', () => {
+  const cluster = new Cluster({ seed: 1, voters: 3, config: { maxInflightMessages: 4 } });
+  const leader = cluster.electNode(1);
+  cluster.isolate(3);
+  for (let count = 0; count < 20; count += 1) cluster.propose(leader, `v${count}`);
+  assert.equal(appendsTo(cluster, 3).filter((each) => each.entries.length > 0).length, 4);
+  const peer = leader.raw.peers().find(({ id }) => id === 3);
+  assert.equal(peer?.inflight, 4);
+});
+
+test('a window of bytes bounds what is under way to a silent peer', () => {
+  const cluster = new Cluster({ seed: 1, voters: 3, config: { maxInflightBytes: 100 } });
+  const leader = cluster.electNode(1);
+  cluster.isolate(3);
+  for (let count = 0; count < 20; count += 1) cluster.propose(leader, 'x'.repeat(40));
+  assert.equal(appendsTo(cluster, 3).filter((each) => each.entries.length > 0).length, 3);
+});
+
+test('appends are cut at the limit in bytes, and one entry always fits', () => {
+  const cluster = new Cluster({ seed: 1, voters: 3, config: { maxMessageBytes: 300 } });
+  const leader = cluster.electNode(1);
+  cluster.isolate(3);
+  for (let count = 0; count < 6; count += 1) cluster.propose(leader, 'x'.repeat(100));
+  cluster.propose(leader, 'y'.repeat(1000));
+  cluster.settle();
+  leader.raw.reportUnreachable(nodeId(3));
+  cluster.heal();
+  cluster.sent.length = 0;
+  cluster.tickAll();
+  cluster.settle();
+  cluster.tickAll();
+  cluster.settle();
+  assert.deepEqual(cluster.member(3).values, leader.values);
+  const counts = cluster.sent
+    .filter((each) => each.type === 'MsgApp' && each.to === 3 && each.entries.length > 0)
+    .map((each) => each.entries.length);
+  assert.deepEqual(counts, [2, 2, 2, 1]);
+});
+
+test('proposals beyond the bound on uncommitted data are dropped, and taken again once it shrinks', () => {
+  const cluster = new Cluster({ seed: 1, voters: 3, config: { maxUncommittedBytes: 100 } });
+  const leader = cluster.electNode(1);
+  assert.equal(cluster.propose(leader, 'x'.repeat(500)), 'ok', 'the first is always taken');
+  assert.equal(cluster.propose(leader, 'y'), 'dropped');
+  cluster.settle();
+  assert.equal(cluster.propose(leader, 'y'), 'ok');
+});
+
+test('what is applied at a time is bounded in bytes, over several Readys', () => {
+  const cluster = new Cluster({ seed: 1, voters: 1, config: { maxCommittedBytesPerReady: 200 } });
+  const leader = cluster.electNode(1);
+  for (let count = 0; count < 5; count += 1) cluster.propose(leader, 'x'.repeat(76));
+  while (cluster.append(leader));
+  const sizes: number[] = [];
+  while (leader.applyWork.length > 0) {
+    sizes.push(leader.applyWork.flatMap((work) => work.entries).length);
+    cluster.apply(leader);
+  }
+  assert.deepEqual(sizes, [2, 2, 2, 2, 1], 'never more than two entries under way');
+});
+
+test('a follower drops or forwards proposals, as configured', () => {
+  const dropping = new Cluster({ seed: 1, voters: 3 });
+  dropping.electNode(1);
+  assert.equal(dropping.propose(dropping.member(2), 'a'), 'dropped');
+  const config = { disableProposalForwarding: false };
+  const forwarding = new Cluster({ seed: 1, voters: 3, config });
+  const leader = forwarding.electNode(1);
+  assert.equal(forwarding.propose(forwarding.member(2), 'a'), 'ok');
+  forwarding.settle();
+  assert.deepEqual(leader.values, ['a']);
+  forwarding.isolate(2);
+  assert.equal(
+    new Cluster({ seed: 1, voters: 3, config }).member(2).raw.propose(Buffer.from('')),
+    'dropped',
+  );
+});
+
+test("storage's answer of an earlier term does not make newer entries durable", () => {
+  const cluster = new Cluster({ seed: 1, voters: 3 });
+  const member = cluster.member(1);
+  member.raw.step(append({ term: term(5), entries: [entry(5, 2, 'old')] }));
+  cluster.pump(member);
+  member.raw.step(append({ term: term(6), entries: [entry(6, 2, 'new')], commit: index(2) }));
+  cluster.pump(member);
+  assert.equal(member.appendWork.length, 2);
+  cluster.append(member);
+  assert.equal(member.applyWork.length, 0, 'only the replaced entry is durable');
+  cluster.append(member);
+  assert.deepEqual(
+    member.applyWork.flatMap((work) => work.entries.map((each) => each.term)),
+    [6],
+  );
+});
+
+test('an acknowledgement of what was never sent is ignored', () => {
+  const cluster = new Cluster({ seed: 1, voters: 3 });
+  const leader = cluster.electNode(1);
+  const wrong = { type: 'MsgAppResp', to: nodeId(1), term: leader.raw.term } as const;
+  leader.raw.step(message({ ...wrong, from: nodeId(2), index: index(1000) }));
+  leader.raw.step(message({ ...wrong, from: nodeId(3), index: index(1000) }));
+  assert.equal(leader.raw.commit, leader.raw.lastIndex);
+  assert.equal(leader.raw.matchOf(nodeId(2)), leader.raw.lastIndex);
+});
+
+test('a restart takes a commit index that lags behind what the state machine holds', () => {
+  const cluster = new Cluster({ seed: 1, voters: 1 });
+  const leader = cluster.electNode(1);
+  cluster.propose(leader, 'a');
+  cluster.settle();
+  const { applied, storage } = leader;
+  storage.hardState = { ...storage.hardState, commit: index(1) };
+  storage.latest = applied;
+  cluster.crash(leader);
+  cluster.restart(leader);
+  assert.equal(leader.raw.commit, applied.index);
+  assert.equal(leader.raw.applied, applied.index);
+});
+
+test('a peer behind the start of the log gets the snapshot, then the entries behind it', () => {
+  const cluster = new Cluster({ seed: 1, voters: 3 });
+  const leader = cluster.electNode(1);
+  cluster.isolate(3);
+  for (let count = 0; count < 10; count += 1) cluster.propose(leader, `v${count}`);
+  cluster.settle();
+  cluster.compact(leader);
+  cluster.propose(leader, 'after');
+  cluster.heal();
+  for (let round = 0; round < 4; round += 1) {
+    cluster.tickAll();
+    cluster.settle();
+  }
+  const late = cluster.member(3);
+  assert.equal(late.base.index, leader.base.index);
+  assert.deepEqual(late.values, ['after']);
+  assert.deepEqual(late.applied, leader.applied);
+});
+
+test('a change of configuration that a snapshot has overtaken changes nothing', () => {
+  const cluster = new Cluster({ seed: 1, voters: 3 });
+  const member = cluster.member(1);
+  const confState = { ...member.applied.confState, voters: [1, 2, 3, 4].map(nodeId) };
+  const snapshot = { index: index(9), term: term(5), confState, data: Buffer.from('s') };
+  member.raw.step(message({ ...append({}), type: 'MsgSnap', snapshot }));
+  const change = { type: 'add-node' as const, nodeId: nodeId(4) };
+  const context = new Uint8Array(0);
+  assert.deepEqual(member.raw.applyConfChange({ kind: 'v1', change, context }), confState);
+});
