@@ -80,6 +80,9 @@ export class WallClocks {
 export class LeaderClock {
   readonly #clock: Clock;
   readonly #walls: WallClocks;
+  #lastEntryMs = 0;
+  /** Our monotonic clock when the last entry's time was first seen. */
+  #lastEntryAtMs = 0;
   #baseTimeMs = 0;
   #baseMonotonicMs = 0;
   #rate = 1;
@@ -90,15 +93,27 @@ export class LeaderClock {
     this.#walls = options.walls;
   }
 
-  /** True once the time between the last entry and now is accounted for; nothing is proposed before. */
+  /** True once the time between the last entry and now is accounted for as well as can be; nothing is proposed before. */
   get isSettled(): boolean {
     return this.#settled;
   }
 
-  /** A term begins: time goes on from the last entry's. */
-  begin(lastEntryMs: number): void {
-    this.#baseTimeMs = lastEntryMs;
-    this.#baseMonotonicMs = this.#clock.monotonicMs();
+  /** An entry of that time has been applied here, whoever led. */
+  entryApplied(timeMs: number): void {
+    if (timeMs <= this.#lastEntryMs) return;
+    this.#lastEntryMs = timeMs;
+    this.#lastEntryAtMs = this.#clock.monotonicMs();
+  }
+
+  /**
+   * A term begins: time goes on from the last entry's, and what has passed since that was applied here counts. More
+   * may have passed, as it was made elsewhere and earlier, but never less.
+   */
+  begin(): void {
+    const nowMs = this.#clock.monotonicMs();
+    const passedMs = this.#lastEntryMs === 0 ? 0 : nowMs - this.#lastEntryAtMs;
+    this.#baseTimeMs = this.#lastEntryMs + passedMs;
+    this.#baseMonotonicMs = nowMs;
     this.#rate = 1;
     this.#settled = false;
   }
@@ -126,8 +141,8 @@ export class LeaderClock {
   }
 
   /**
-   * Gives up waiting for an agreement: time goes on from the last entry's, or, where there never was one, from our
-   * own wall clock.
+   * Gives up waiting for an agreement: time goes on as it has begun, or, where there never was an entry, from our own
+   * wall clock.
    */
   settle(): void {
     if (this.#settled) return;

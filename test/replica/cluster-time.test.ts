@@ -29,7 +29,8 @@ class Scene {
   }
 
   begin(lastEntryMs: number): void {
-    this.leader.begin(lastEntryMs);
+    this.leader.entryApplied(lastEntryMs);
+    this.leader.begin();
     this.leader.follow(this.voters);
   }
 }
@@ -40,6 +41,16 @@ test('time goes on from the last entry on the monotonic clock while no majority 
   assert.equal(scene.leader.isSettled, false);
   scene.pass(1_000);
   assert.equal(scene.leader.nowMs(), 401_000);
+});
+
+test('what passed since the last entry was applied here counts where no clocks agree', () => {
+  const scene = new Scene();
+  scene.leader.entryApplied(400_000);
+  scene.pass(3_600_000);
+  scene.leader.entryApplied(400_000);
+  scene.leader.begin();
+  scene.leader.follow(scene.voters);
+  assert.equal(scene.leader.nowMs(), 4_000_000);
 });
 
 test('a leader whose own clock is a minute ahead follows the other voters', () => {
