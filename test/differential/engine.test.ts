@@ -3,15 +3,36 @@
  */
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { allCommands } from '../../src/command/table.ts';
 import type { CommandSpec } from '../../src/command/table.ts';
 import { words } from '../support/commands.ts';
+import { startRedis } from '../support/redis-server.ts';
+import type { RedisServer } from '../support/redis-server.ts';
 import { cases } from './cases.ts';
-import { differentialSuite } from './suite.ts';
-import { engineTarget } from './target.ts';
+import { compareCase } from './suite.ts';
+import { connectTarget, engineTarget } from './target.ts';
+import type { Target } from './target.ts';
 
-differentialSuite('the memory engine', () => Promise.resolve(engineTarget()));
+describe('the memory engine answers as Redis does', () => {
+  let redis: RedisServer;
+  let theirs: Target;
+  const ours = engineTarget();
+
+  before(async () => {
+    redis = await startRedis();
+    theirs = await connectTarget(redis.port);
+  });
+
+  after(async () => {
+    await theirs.close();
+    await redis.stop();
+  });
+
+  for (const [name, lines] of Object.entries(cases)) {
+    test(name, () => compareCase(lines, { ours, theirs }));
+  }
+});
 
 test('every supported read and write has a case', () => {
   const named = new Set<string>();

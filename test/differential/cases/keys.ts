@@ -43,6 +43,9 @@ const patterns = [
   'a]*',
 ];
 
+/** Its cursors are more than a cluster of several shards takes: that one reads digits only, and refuses shards it does not have. */
+export const oddCursors = 'SCAN cursors as C reads numbers';
+
 export const keyCases: Readonly<Record<string, readonly string[]>> = {
   'DEL UNLINK EXISTS TOUCH TYPE': [
     'MSET a 1 b 2 c 3 d 4',
@@ -220,11 +223,16 @@ export const keyCases: Readonly<Record<string, readonly string[]>> = {
     'SCAN "0 "',
     'SCAN 1.5',
     'SCAN 99999999999999999999999',
+    'SCAN x COUNT x',
+    'SCAN',
+  ],
+  [oddCursors]: [
+    'MSET a 1 b 2',
     'SCAN "" COUNT 1000',
     'SCAN +0 COUNT 1000',
     'SCAN -0 COUNT 1000',
-    'SCAN x COUNT x',
-    'SCAN',
+    'SCAN 18446744073709551616',
+    'SCAN --1',
   ],
   RANDOMKEY: ['RANDOMKEY', 'SET only 1', 'RANDOMKEY', 'DEL only', 'RANDOMKEY', 'RANDOMKEY x'],
 };
