@@ -233,6 +233,7 @@ export class RequestDecoder {
     this.#viewEnd = this.#at;
     this.#argc = this.#found;
     this.#start = this.#at;
+    // What comes next gets a buffer of its own, lest a small rest keep a large one alive.
     this.#isOwned = false;
     if (!this.#isRegular) {
       this.#isRegular = true;
