@@ -256,6 +256,7 @@ export class VirtualNode {
 
   // -- Wiring --------------------------------------------------------------------------------------
 
+  /** Follows `openNode` and `OutriggerNode` of `src/node.ts`. */
   async #boot(life: Life): Promise<void> {
     const random = seededRandom(this.#options.seed());
     const hex = (count: number): string =>
@@ -277,6 +278,7 @@ export class VirtualNode {
     };
     const identity: Identity = { ...known, incarnation: known.incarnation + 1 };
     await log.saveIdentity(identity);
+    if (life.process.isDead) return;
     const { network } = this.#options;
     const peers = this.members.filter((peer) => peer !== this.id);
     const transport = new MemoryTransport({
