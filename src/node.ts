@@ -112,6 +112,8 @@ export interface NodeMetrics {
 /** How long a stopping node waits for its leaderships to move. */
 const handOverMs = 1_000;
 const handOverStepMs = 20;
+/** How long a node that cannot form a cluster lives on, so that a peer that is wrong as well hears why. */
+const lastWordsMs = 500;
 
 /**
  * Starts a node. Resolves once it listens for peers and clients; the cluster may still be forming.
@@ -326,7 +328,9 @@ export class OutriggerNode {
       onFormed: (identity) => {
         this.#member.start(identity).catch((error: unknown) => this.#fail(error));
       },
-      onFatal: (error) => this.#fail(error),
+      onFatal: (error) => {
+        this.#system.timers.after(lastWordsMs, () => this.#fail(error));
+      },
     });
   }
 

@@ -32,6 +32,7 @@ export interface FormationOptions {
   readonly send: (peer: NodeId, payload: Uint8Array) => void;
   /** The cluster has formed, now or in an earlier life; called once. */
   readonly onFormed: (identity: Identity) => void;
+  /** The node must stop, but not at once: a peer that is being judged has yet to hear why. */
   readonly onFatal: (error: NodeError) => void;
 }
 
