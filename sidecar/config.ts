@@ -80,7 +80,7 @@ async function readFile(file: string): Promise<Record<string, unknown>> {
 
 const prefix = 'OUTRIGGER_';
 /** What Kubernetes puts into every pod's environment for a Service whose name begins with `outrigger`. */
-const serviceLink = /_SERVICE_(HOST|PORT(_.+)?)$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$/;
+const kubernetesLink = /_SERVICE_(HOST|PORT(_.+)?)$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$/;
 
 function addEnvironment(
   given: GivenByKey,
@@ -92,7 +92,7 @@ function addEnvironment(
     if (!variable.startsWith(prefix) || text === undefined) continue;
     const row = rows.find((candidate) => candidate.variable === variable);
     if (row !== undefined) given.set(row.key, { value: valueOf(row, text), where: variable });
-    else if (!serviceLink.test(`_${variable.slice(prefix.length)}`))
+    else if (!kubernetesLink.test(`_${variable.slice(prefix.length)}`))
       throw new UsageError(
         `unknown environment variable ${variable}${suggestion(variable, known)}`,
       );
