@@ -63,7 +63,7 @@ export function encodeMessage(message: Message): readonly Uint8Array[] {
   const type = codeOfType.get(message.type);
   assert(type !== undefined, 'only messages between nodes are encoded');
   assert(message.context.length <= contextBytesMax, 'a context is short');
-  const out = new Parts(96 + message.context.length);
+  const out = new Parts(sizeOf(message));
   const { writer } = out;
   writer.byte(formatVersion);
   writer.byte(type);
@@ -109,13 +109,37 @@ function writeSnapshot(out: Parts, snapshot: Snapshot): void {
   out.data(snapshot.data);
 }
 
+const numberBytes = 7;
+const countBytes = 4;
+const headerBytes = 3 + 7 * numberBytes + 2 + countBytes;
+
+/** Bytes of `data` that are copied behind its length. */
+const copiedBytes = (data: Uint8Array): number => (data.length <= copyBytesMax ? data.length : 0);
+
+/** What is written, data that stays where it is aside. */
+function sizeOf(message: Message): number {
+  let size = headerBytes + message.context.length;
+  for (const { data } of message.entries) size += entryBytesMin + copiedBytes(data);
+  const { snapshot } = message;
+  if (snapshot === undefined) return size;
+  const { voters, votersOutgoing, learners, learnersNext } = snapshot.confState;
+  const ids = voters.length + votersOutgoing.length + learners.length + learnersNext.length;
+  const lists = 4 * countBytes + ids * numberBytes + 1;
+  return size + 2 * numberBytes + lists + countBytes + copiedBytes(snapshot.data);
+}
+
+interface Cut {
+  readonly at: number;
+  readonly data: Uint8Array;
+}
+
 /** Written bytes, cut where data goes in between uncopied. */
 class Parts {
   readonly writer: WireWriter;
-  readonly #cuts: { readonly at: number; readonly data: Uint8Array }[] = [];
+  readonly #cuts: Cut[] = [];
 
-  constructor(capacity: number) {
-    this.writer = new WireWriter(capacity);
+  constructor(size: number) {
+    this.writer = new WireWriter(size);
   }
 
   /** Length and bytes. */
@@ -126,12 +150,12 @@ class Parts {
   }
 
   done(): readonly Uint8Array[] {
-    const all = this.writer.since(0);
+    const all = this.writer.done();
+    if (this.#cuts.length === 0) return [all];
     const parts: Uint8Array[] = [];
     let from = 0;
     for (const { at, data } of this.#cuts) {
-      if (at > from) parts.push(all.subarray(from, at));
-      parts.push(data);
+      parts.push(all.subarray(from, at), data);
       from = at;
     }
     if (all.length > from) parts.push(all.subarray(from));

@@ -42,7 +42,7 @@ export function encodeConfChange(change: ConfChange | ConfChangeV2): Pick<Entry,
     writer.number(step.nodeId);
   }
   writer.raw(change.context);
-  return { type, data: writer.since(0) };
+  return { type, data: writer.done() };
 }
 
 /** The change in an entry, in its second form; undefined where there is none or its bytes are not one. */

@@ -22,7 +22,6 @@ type Asked = Map<string, number>;
 class Chaos {
   readonly cluster: Cluster;
   readonly asked: Asked = new Map();
-  /** Ticks of the whole cluster; nodes' own run a little apart. */
   #proposed = 0;
   #readsChecked = 0;
 
@@ -39,8 +38,8 @@ class Chaos {
     const roll = cluster.integer(0, 999);
     const member = this.#anyMember();
     if (roll < 420) this.#deliverSome();
-    else if (roll < 560) cluster.append(member);
-    else if (roll < 660) cluster.apply(member);
+    else if (roll < 620) this.#store(member);
+    else if (roll < 730) this.#applySome(member);
     else if (roll < 790) this.#tick();
     else if (roll < 880) this.#propose(member);
     else if (roll < 930) this.#read(member);
@@ -49,7 +48,8 @@ class Chaos {
     else if (roll < 965) cluster.compact(member);
     else if (roll < 970) this.#transfer(member);
     else if (roll < 980) this.#changeMembers(member);
-    else if (roll < 985) member.raw.reportUnreachable(this.#anyMember().id);
+    else if (roll < 986) this.#campaign(member);
+    else if (roll < 990) member.raw.reportUnreachable(this.#anyMember().id);
     else this.#lose();
     for (const each of cluster.members) if (each.isUp) cluster.pump(each);
     this.#check();
@@ -99,7 +99,8 @@ class Chaos {
 
   #breakLinks(): void {
     const { cluster } = this;
-    const one = cluster.integer(1, cluster.members.length);
+    const isLeaderHit = cluster.leader !== undefined && cluster.integer(0, 1) === 0;
+    const one = isLeaderHit ? cluster.leader.id : cluster.integer(1, cluster.members.length);
     const two = cluster.integer(1, cluster.members.length);
     const kind = cluster.integer(0, 3);
     if (kind === 0) cluster.isolate(one);
@@ -118,6 +119,19 @@ class Chaos {
 
   #transfer(member: Member): void {
     if (member.isUp) member.raw.transferLeader(this.#anyMember().id);
+  }
+
+  #store(member: Member): void {
+    for (let count = this.cluster.integer(1, 4); count > 0; count -= 1) this.cluster.append(member);
+  }
+
+  #applySome(member: Member): void {
+    for (let count = this.cluster.integer(1, 4); count > 0; count -= 1) this.cluster.apply(member);
+  }
+
+  /** An election out of turn, as if this node's clock had run ahead. */
+  #campaign(member: Member): void {
+    if (member.isUp) member.raw.campaign();
   }
 
   #changeMembers(member: Member): void {

@@ -165,29 +165,16 @@ test('an entry of an earlier term is not committed by counting its copies (Raft 
     cluster.deliver(0);
   }
   assert.ok(second.raw.isLeader);
-  const holders = cluster.members.filter(({ raw }) => raw.lastIndex >= at);
-  assert.ok(holders.length >= 2);
-  second.raw.step(
-    message({
-      type: 'MsgAppResp',
-      from: nodeId(3),
-      to: nodeId(2),
-      term: second.raw.term,
-      index: index(at),
-    }),
-  );
+  const acknowledge = (from: number, held: number): void => {
+    const { term: current } = second.raw;
+    const answer = { type: 'MsgAppResp', to: nodeId(2), term: current } as const;
+    second.raw.step(message({ ...answer, from: nodeId(from), index: index(held) }));
+  };
+  acknowledge(1, at);
+  acknowledge(3, at);
   assert.equal(second.raw.commit, at - 1, 'held by a majority, but not of its own term');
-  for (const id of [3, 4]) {
-    second.raw.step(
-      message({
-        type: 'MsgAppResp',
-        from: nodeId(id),
-        to: nodeId(2),
-        term: second.raw.term,
-        index: index(at + 1),
-      }),
-    );
-  }
+  acknowledge(3, at + 1);
+  acknowledge(4, at + 1);
   assert.equal(second.raw.commit, at + 1, 'its own entry takes the older one along');
 });
 
@@ -284,6 +271,28 @@ test("storage's answer of an earlier term does not make newer entries durable", 
     member.applyWork.flatMap((work) => work.entries.map((each) => each.term)),
     [6],
   );
+});
+
+test("storage's answer of an earlier term does not count for the same entry written again", () => {
+  const cluster = new Cluster({ seed: 1, voters: 3 });
+  const member = cluster.member(1);
+  // One leader's entry, another's in its place, and the first one's again: three writes under way.
+  for (const [current, held] of [
+    [5, 5],
+    [6, 6],
+    [7, 5],
+  ] as const) {
+    const commit = index(current === 7 ? 2 : 0);
+    member.raw.step(append({ term: term(current), entries: [entry(held, 2)], commit }));
+    cluster.pump(member);
+  }
+  assert.equal(member.appendWork.length, 3);
+  cluster.append(member);
+  assert.equal(member.applyWork.length, 0, 'the second write will replace it on disk');
+  cluster.append(member);
+  assert.equal(member.applyWork.length, 0);
+  cluster.append(member);
+  assert.equal(member.applyWork.length, 1);
 });
 
 test('an acknowledgement of what was never sent is ignored', () => {
