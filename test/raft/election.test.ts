@@ -286,6 +286,8 @@ test('answers of strangers and types that do not travel are refused by name', ()
     'local-message',
     'a message without a term would pass as our own',
   );
+  const own = message({ type: 'MsgHup', from: nodeId(1), to: nodeId(1) });
+  assert.equal(raw.step(own), 'ok', 'this node may say so itself');
 });
 
 test('a core refuses configurations that it cannot work with', () => {
