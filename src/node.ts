@@ -112,7 +112,7 @@ export interface NodeMetrics {
 /** How long a stopping node waits for its leaderships to move. */
 const handOverMs = 1_000;
 const handOverStepMs = 20;
-/** How long a node that cannot form a cluster lives on, so that a peer that is wrong as well hears why. */
+/** How long a node that must stop because a peer is configured differently lives on, for that peer to hear it. */
 const lastWordsMs = 500;
 
 /**
@@ -328,7 +328,8 @@ export class OutriggerNode {
       onFormed: (identity) => {
         this.#member.start(identity).catch((error: unknown) => this.#fail(error));
       },
-      onFatal: (error) => {
+      onFatal: (error) => this.#fail(error),
+      onDisagreement: (error) => {
         this.#system.timers.after(lastWordsMs, () => this.#fail(error));
       },
     });

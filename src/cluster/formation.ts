@@ -32,8 +32,12 @@ export interface FormationOptions {
   readonly send: (peer: NodeId, payload: Uint8Array) => void;
   /** The cluster has formed, now or in an earlier life; called once. */
   readonly onFormed: (identity: Identity) => void;
-  /** The node must stop, but not at once: a peer that is being judged has yet to hear why. */
   readonly onFatal: (error: NodeError) => void;
+  /**
+   * This node and the peer that is being judged are configured differently, and both must stop. Not at once: the peer
+   * has yet to hear why. May be called again meanwhile.
+   */
+  readonly onDisagreement: (error: NodeError) => void;
 }
 
 interface Greeting {
@@ -164,7 +168,7 @@ export class Formation {
           : undefined;
     if (difference !== undefined) {
       const reason = `the nodes disagree: ${difference}; give all members the same configuration and start them again`;
-      this.#options.onFatal(new NodeError('config-invalid', reason));
+      this.#options.onDisagreement(new NodeError('config-invalid', reason));
       return fatal(reason);
     }
     if (this.#identity.phase === 'agreed') return this.#verifyMember(peer);
