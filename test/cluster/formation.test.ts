@@ -193,8 +193,7 @@ test('new members that are configured differently stop, and say where they diffe
   for (const node of cluster.nodes) node.start();
   await cluster.until('two stop', () => cluster.nodes.filter(({ isUp }) => !isUp).length >= 2);
   const { failure } = cluster.node(2);
-  assert.equal(failure?.code, 'config-invalid');
-  assert.match(failure.message, /shards is (1|4) at node \d and (1|4) at node \d/);
+  assert.match(failure?.message ?? '', /shards is (1|4) at node \d and (1|4) at node \d/);
   await cluster.advance(5_000);
   assert.ok(cluster.nodes.every(({ identity }) => identity?.phase === 'new'));
 });
@@ -204,7 +203,6 @@ test('new members with different lists of members stop', async () => {
   cluster.node(3).members = [2, 3].map(nodeId);
   for (const node of cluster.nodes) node.start();
   await cluster.until('it stops', () => !cluster.node(3).isUp);
-  assert.equal(cluster.node(3).failure?.code, 'config-invalid');
   assert.match(cluster.node(3).failure?.message ?? '', /members are/);
 });
 

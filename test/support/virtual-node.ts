@@ -82,6 +82,8 @@ interface Life {
 }
 
 const wallStartMs = 1_700_000_000_000;
+/** How long a node that must stop leaves its peers to hear why. */
+const lastWordsMs = 500;
 
 export class VirtualNode {
   readonly id: NodeId;
@@ -304,6 +306,10 @@ export class VirtualNode {
         this.#startMember(life, formed);
       },
       onFatal: (error) => this.#fail(life, error),
+      onDisagreement: (error) => {
+        const { time } = this.#options;
+        time.timersOf(life.process).after(lastWordsMs, () => this.#fail(life, error));
+      },
     });
     await this.#listen(life, transport, life.formation, life.member);
     life.formation.start();
