@@ -80,7 +80,8 @@ async function readFile(file: string): Promise<Record<string, unknown>> {
 
 const prefix = 'OUTRIGGER_';
 /** What Kubernetes puts into every pod's environment for a Service whose name begins with `outrigger`. */
-const kubernetesLink = /_SERVICE_(HOST|PORT(_.+)?)$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$/;
+const kubernetesLink =
+  /_SERVICE_(HOST|PORT(_.+)?)$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$/;
 
 function addEnvironment(
   given: GivenByKey,
