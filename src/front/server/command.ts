@@ -112,7 +112,7 @@ const summaryOf: Readonly<Record<CommandSpec['kind'], string>> = {
 
 /** What Outrigger adds; how commands are used is told by Redis's own documentation. */
 function document(spec: CommandSpec): string {
-  const fields = ['summary', summaryOf[spec.kind], 'since', '1.0.0', 'group', 'generic'];
+  const fields = ['summary', summaryOf[spec.kind], 'group', 'generic'];
   return arrayReply(fields.map(bulkReply));
 }
 

@@ -85,6 +85,6 @@ export class ServerCommands {
       server: this.#server,
       config: this.#config,
     });
-    if (reply !== undefined) connection.reply(reply);
+    if (reply !== undefined) connection.reply(reply, spec.name);
   }
 }

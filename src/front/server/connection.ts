@@ -59,15 +59,19 @@ const auth: ServerCommand = ({ request }) => {
   return isDefaultUser(request.argLatin1(1)) ? okReply : wrongPassReply;
 };
 
-/** https://redis.io/commands/hello. RESP3 is refused, upon which clients go on with RESP2. */
+/** https://redis.io/commands/hello */
 const hello: ServerCommand = (call) => {
   const { request, client } = call;
+  let chosen = client.protocol;
   if (request.argc > 1) {
     const protocol = integerAt(request, 1);
     if (protocol === undefined) {
       return errorReply('ERR Protocol version is not an integer or out of range');
     }
-    if (protocol !== 2) return errorReply('NOPROTO unsupported protocol version');
+    if (protocol !== 2 && protocol !== 3) {
+      return errorReply('NOPROTO unsupported protocol version');
+    }
+    chosen = protocol;
   }
   for (let at = 2; at < request.argc;) {
     const option = optionAt(request, at);
@@ -84,6 +88,7 @@ const hello: ServerCommand = (call) => {
       return errorReply(`ERR Syntax error in HELLO option '${request.argLatin1(at)}'`);
     }
   }
+  client.protocol = chosen;
   return greeting(call);
 };
 
@@ -94,7 +99,7 @@ function greeting({ client }: ServerCall): string {
     bulkReply('version'),
     bulkReply(redisVersion),
     bulkReply('proto'),
-    integerReply(2),
+    integerReply(client.protocol),
     bulkReply('id'),
     integerReply(client.id),
     bulkReply('mode'),

@@ -49,7 +49,12 @@ const debug: ServerCommand = ({ request, connection, state }) => {
     const text = request.argLatin1(2);
     const delayMs = /^\d+(?:\.\d*)?$|^\.\d+$/u.test(text) ? Number(text) * 1000 : Number.NaN;
     if (!(delayMs <= sleepMaxMs)) return errorReply('ERR value is not a valid float');
-    const slot = { reply: undefined, isSilent: connection.client.isSilent, next: undefined };
+    const slot = {
+      reply: undefined,
+      isSilent: connection.client.isSilent,
+      resp3Name: undefined,
+      next: undefined,
+    };
     connection.expect(slot);
     connection.hold('asleep');
     state.timers.after(delayMs, () => {
