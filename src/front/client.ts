@@ -20,6 +20,8 @@ export class Client {
   libraryName = '';
   libraryVersion = '';
   replyMode: ReplyMode = 'on';
+  /** The version of RESP in which it reads replies; 2 until HELLO says otherwise. */
+  protocol: 2 | 3 = 2;
   /** The row name of the last command. */
   lastCommand = 'NULL';
 
@@ -41,6 +43,11 @@ export class Client {
     return this.replyMode === 'off' || this.replyMode === 'skip';
   }
 
+  /** For a slot: `name` where the client reads RESP3. */
+  resp3NameOf(name: string): string | undefined {
+    return this.protocol === 3 ? name : undefined;
+  }
+
   /** A command has been taken: `SKIP` moves on from the command that said it to the next, and ends behind that. */
   commandTaken(): void {
     if (this.replyMode === 'skip') this.replyMode = 'on';
@@ -52,5 +59,6 @@ export class Client {
     this.database = 0;
     this.name = '';
     this.replyMode = 'on';
+    this.protocol = 2;
   }
 }

@@ -18,7 +18,7 @@ import { RequestDecoder } from '../resp/decoder.ts';
 import type { Client } from './client.ts';
 import { protocolErrorReply } from './error-replies.ts';
 import type { FrontState } from './front-state.ts';
-import { OrderQueue, type Slot } from './order-queue.ts';
+import { formed, OrderQueue, type Slot } from './order-queue.ts';
 import { ShardOrder, type Path } from './shard-order.ts';
 
 /**
@@ -103,13 +103,15 @@ export class Connection {
     return this.#order.heldBytes + this.#output.length + this.#socket.writableLength;
   }
 
-  /** Answers the current command at once; the reply leaves behind those before it. */
-  reply(reply: string): void {
+  /** Answers the current command at once; the reply leaves behind those before it. `name` is that of its row, if it has one. */
+  reply(reply: string, name = ''): void {
+    const { isSilent } = this.client;
+    const resp3Name = this.client.resp3NameOf(name);
     if (this.#order.length === 0) {
-      if (!this.client.isSilent) this.#output += reply;
+      this.#output += formed({ isSilent, resp3Name }, reply);
       return;
     }
-    const slot: Slot = { reply: undefined, isSilent: this.client.isSilent, next: undefined };
+    const slot: Slot = { reply: undefined, isSilent, resp3Name, next: undefined };
     this.#order.add(slot);
     this.settled(slot, reply);
   }

@@ -106,6 +106,7 @@ class Merge implements Slot, PartOwner {
   reply: string | undefined = undefined;
   next: Slot | undefined = undefined;
   readonly isSilent: boolean;
+  readonly resp3Name: string | undefined;
   readonly #command: FanOut;
   readonly #parts: readonly Part[];
   readonly #replies: string[];
@@ -118,7 +119,9 @@ class Merge implements Slot, PartOwner {
     this.#parts = parts;
     this.#missing = parts.length;
     this.#replies = parts.map(() => '');
-    this.isSilent = command.connection.client.isSilent;
+    const { client } = command.connection;
+    this.isSilent = client.isSilent;
+    this.resp3Name = client.resp3NameOf(command.spec.name);
   }
 
   partSettled(position: number, reply: string): void {

@@ -6,6 +6,7 @@
  */
 
 import { assert } from '../base/assert.ts';
+import { toResp3 } from './resp3.ts';
 
 /** A command's place among the replies of its connection. */
 export interface Slot {
@@ -13,8 +14,16 @@ export interface Slot {
   reply: string | undefined;
   /** The client does not want this reply (CLIENT REPLY). */
   readonly isSilent: boolean;
+  /** The name of the command's row where the client reads RESP3, whose types depend on it; else undefined. */
+  readonly resp3Name: string | undefined;
   /** Belongs to the queue. */
   next: Slot | undefined;
+}
+
+/** A reply as the client wants it. */
+export function formed(slot: Pick<Slot, 'isSilent' | 'resp3Name'>, reply: string): string {
+  if (slot.isSilent) return '';
+  return slot.resp3Name === undefined ? reply : toResp3(slot.resp3Name, reply);
 }
 
 export class OrderQueue {
@@ -43,7 +52,7 @@ export class OrderQueue {
   /** Gives a slot its reply, and returns what can leave now, joined. */
   settle(slot: Slot, reply: string): string {
     assert(slot.reply === undefined, 'a command is answered once');
-    slot.reply = slot.isSilent ? '' : reply;
+    slot.reply = formed(slot, reply);
     this.#heldChars += slot.reply.length;
     return slot === this.#head ? this.#take() : '';
   }

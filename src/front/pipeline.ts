@@ -124,7 +124,8 @@ export class Pipeline {
     connection.client.lastCommand = spec.name;
     connection.shardOrder.begin(shard, path);
     const bytes = connection.request.commandBytes();
-    const submission = new CommandSubmission({ path, bytes, shard, connection, statistics });
+    const { name } = spec;
+    const submission = new CommandSubmission({ name, path, bytes, shard, connection, statistics });
     connection.expect(submission);
     cluster.submit(shard, submission);
     return true;

@@ -46,6 +46,7 @@ class ScanSlot implements Slot, PartOwner {
   reply: string | undefined = undefined;
   next: Slot | undefined = undefined;
   readonly isSilent: boolean;
+  readonly resp3Name: string | undefined;
   readonly #command: FanOut;
   readonly #connection: Connection;
   readonly #shard: number;
@@ -54,7 +55,9 @@ class ScanSlot implements Slot, PartOwner {
     this.#command = command;
     this.#connection = command.connection;
     this.#shard = shard;
-    this.isSilent = command.connection.client.isSilent;
+    const { client } = command.connection;
+    this.isSilent = client.isSilent;
+    this.resp3Name = client.resp3NameOf(command.spec.name);
   }
 
   partSettled(_position: number, reply: string): void {

@@ -16,6 +16,7 @@ export class CommandSubmission implements Submission, Slot {
   readonly database: number;
   readonly bytes: Uint8Array;
   readonly isSilent: boolean;
+  readonly resp3Name: string | undefined;
   reply: string | undefined;
   next: Slot | undefined;
   readonly #shard: ShardId;
@@ -23,6 +24,8 @@ export class CommandSubmission implements Submission, Slot {
   readonly #statistics: FrontStatistics;
 
   constructor(options: {
+    /** Of the command's row. */
+    readonly name: string;
     readonly path: Path;
     readonly bytes: Uint8Array;
     readonly shard: ShardId;
@@ -32,7 +35,9 @@ export class CommandSubmission implements Submission, Slot {
     this.path = options.path;
     this.database = options.connection.client.database;
     this.bytes = options.bytes;
-    this.isSilent = options.connection.client.isSilent;
+    const { client } = options.connection;
+    this.isSilent = client.isSilent;
+    this.resp3Name = client.resp3NameOf(options.name);
     this.reply = undefined;
     this.next = undefined;
     this.#shard = options.shard;

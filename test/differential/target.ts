@@ -8,6 +8,7 @@ import type { Socket } from 'node:net';
 import { fitsArity, lookupCommand } from '../../src/command/table.ts';
 import { latin1Slice } from '../../src/command/latin1.ts';
 import type { Engine } from '../../src/engine/engine.ts';
+import { endOfReply } from '../../src/resp/reply-framer.ts';
 import { createMemoryEngine } from '../../src/engine/memory/memory-engine.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import { encode } from '../support/commands.ts';
@@ -20,11 +21,13 @@ export interface Target {
   close(): Promise<void>;
 }
 
-/** A server of Redis's protocol on 127.0.0.1. */
-export async function connectTarget(port: number): Promise<Target> {
+/** A server of Redis's protocol on 127.0.0.1, spoken to in RESP2 or RESP3. */
+export async function connectTarget(port: number, protocol: 2 | 3 = 2): Promise<Target> {
   const socket = connect(port, '127.0.0.1');
   await once(socket, 'connect');
-  return new SocketTarget(socket);
+  const target = new SocketTarget(socket);
+  if (protocol === 3) await target.execute([Buffer.from('HELLO'), Buffer.from('3')]);
+  return target;
 }
 
 class SocketTarget implements Target {
@@ -39,8 +42,8 @@ class SocketTarget implements Target {
     socket.on('close', () => this.#waiting?.reject(new Error('the server closed the connection')));
     socket.on('data', (chunk) => {
       this.#received = Buffer.concat([this.#received, chunk]);
-      const end = replyEnd(this.#received, 0);
-      if (end === undefined) return;
+      const end = endOfReply(this.#received.toString('latin1'), 0);
+      if (end < 0) return;
       const reply = this.#received.subarray(0, end);
       this.#received = this.#received.subarray(end);
       this.#waiting?.resolve(reply);
@@ -60,22 +63,6 @@ class SocketTarget implements Target {
     this.#socket.end();
     await once(this.#socket, 'close');
   }
-}
-
-/** Where the reply that starts at `start` ends; undefined while it is not whole. RESP2. */
-function replyEnd(bytes: Buffer, start: number): number | undefined {
-  const lineEnd = bytes.indexOf('\r\n', start);
-  if (lineEnd < 0) return undefined;
-  const type = bytes.toString('latin1', start, start + 1);
-  const length = Number(bytes.toString('latin1', start + 1, lineEnd));
-  let end: number | undefined = lineEnd + 2;
-  if (type === '$' && length >= 0) end += length + 2;
-  if (type === '*') {
-    for (let element = 0; element < length && end !== undefined; element += 1) {
-      end = replyEnd(bytes, end);
-    }
-  }
-  return end === undefined || end > bytes.length ? undefined : end;
 }
 
 /**

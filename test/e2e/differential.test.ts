@@ -1,6 +1,7 @@
 /**
  * Goal: what a client of any sidecar gets is, byte for byte, what Redis answers, with one shard and with several.
- * Method: the tables of cases of `test/differential` through three real nodes, by way of the second one's client port.
+ * Method: the tables of cases of `test/differential` through three real nodes, by way of the second one's client port, in both versions
+ * of the protocol.
  */
 
 import { test } from 'node:test';
@@ -25,13 +26,17 @@ for (const { count, shards } of clusters) {
     const [redis, dev] = await Promise.all([startRedis(), startDev(t, { flags })]);
     t.after(() => redis.stop());
     await dev.printed(/^ready/m);
-    const theirs = await connectTarget(redis.port);
-    const ours = await connectTarget(dev.port + 1);
-    for (const [name, lines] of Object.entries(cases)) {
-      if (shards === 'several' && name === oddCursors) continue;
-      await t.test(name, () => compareCase(lines, { ours, theirs }, shards));
+    for (const protocol of [2, 3] as const) {
+      const theirs = await connectTarget(redis.port, protocol);
+      const ours = await connectTarget(dev.port + 1, protocol);
+      for (const [name, lines] of Object.entries(cases)) {
+        if (shards === 'several' && name === oddCursors) continue;
+        await t.test(`RESP${protocol}: ${name}`, () =>
+          compareCase(lines, { ours, theirs }, shards),
+        );
+      }
+      await Promise.all([ours.close(), theirs.close()]);
     }
-    await Promise.all([ours.close(), theirs.close()]);
     dev.kill('SIGTERM');
     await dev.ended();
   });

@@ -6,7 +6,12 @@ import { shardId } from '../../src/base/ids.ts';
 import { OrderQueue, type Slot } from '../../src/front/order-queue.ts';
 import { ShardOrder } from '../../src/front/shard-order.ts';
 
-const slot = (isSilent = false): Slot => ({ reply: undefined, isSilent, next: undefined });
+const slot = (isSilent = false): Slot => ({
+  reply: undefined,
+  isSilent,
+  resp3Name: undefined,
+  next: undefined,
+});
 
 describe('the order queue', () => {
   test('lets replies leave in order, however they come', () => {

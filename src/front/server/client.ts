@@ -105,7 +105,7 @@ function describe(connection: Connection, nowMs: number): string {
     ['cmd', client.lastCommand],
     ['user', 'default'],
     ['redir', -1],
-    ['resp', 2],
+    ['resp', client.protocol],
     ['lib-name', client.libraryName],
     ['lib-ver', client.libraryVersion],
   ];

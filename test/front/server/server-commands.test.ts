@@ -99,12 +99,12 @@ describe('beside a real Redis 7', () => {
     assert.deepEqual(mine, [...real, 'lib-name', 'lib-ver']);
   });
 
-  test('HELLO answers as Redis but for id and version, and refuses RESP3', async () => {
+  test('HELLO answers as Redis but for id and version, and refuses what is neither RESP2 nor RESP3', async () => {
     const pairs = async (client: RawClient): Promise<string[]> =>
       elementsOf(await client.ask('HELLO 2 AUTH default x SETNAME me')) ?? [];
     const [mine, real] = [await pairs(ours), await pairs(theirs)];
     assert.deepEqual(mine.toSpliced(7, 1), real.toSpliced(7, 1));
-    assert.equal(await ours.ask('HELLO 3'), '-NOPROTO unsupported protocol version\r\n');
+    assert.equal(await ours.ask('HELLO 4'), '-NOPROTO unsupported protocol version\r\n');
     assert.equal(await ours.ask('CLIENT GETNAME'), '$2\r\nme\r\n');
   });
 
