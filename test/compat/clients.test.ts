@@ -2,7 +2,6 @@
  * Goal: client libraries connect with their defaults and work, unchanged.
  * Method: each against a front over a fake cluster of one and of four shards.
  *
- * node-redis 6 is the exception: it asks for RESP3 by default and gives up where that is refused, so it is told `RESP: 2`.
  */
 
 import assert from 'node:assert/strict';
@@ -53,8 +52,7 @@ async function overNodeRedis(client: NodeRedis): Promise<Connected> {
 const libraries: Readonly<Record<string, (port: number) => Connected | Promise<Connected>>> = {
   'ioredis 6': (port) => overIoredis(new Ioredis6(port)),
   'ioredis 5': (port) => overIoredis(new Ioredis5(port)),
-  'node-redis 6': (port) =>
-    overNodeRedis(createRedis6({ url: `redis://127.0.0.1:${port}`, RESP: 2 })),
+  'node-redis 6': (port) => overNodeRedis(createRedis6({ url: `redis://127.0.0.1:${port}` })),
   'node-redis 5': (port) => overNodeRedis(createRedis5({ url: `redis://127.0.0.1:${port}` })),
   'node-redis 4': (port) => overNodeRedis(createRedis4({ url: `redis://127.0.0.1:${port}` })),
 };
