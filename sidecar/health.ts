@@ -15,9 +15,8 @@ export interface NodeHealth {
 }
 
 export interface Metrics {
-  readonly contentType: string;
   /** In Prometheus' text format. */
-  text(): Promise<string>;
+  scrape(): Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
 /**
@@ -33,7 +32,10 @@ export function healthRoutes(health: () => NodeHealth, metrics: Metrics): HttpOp
     ['/readyz', () => ready(health())],
     [
       '/metrics',
-      async () => ({ status: 200, type: metrics.contentType, body: await metrics.text() }),
+      async () => {
+        const { contentType, text } = await metrics.scrape();
+        return { status: 200, type: contentType, body: text };
+      },
     ],
   ]);
 }

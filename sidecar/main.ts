@@ -43,10 +43,16 @@ async function run([command = '--help', ...words]: readonly string[]): Promise<v
 }
 
 async function runDev(words: readonly string[]): Promise<number> {
-  const { dev } = await import('./cli/dev.ts');
+  const [{ dev }, { cacheVariables, compileOnce }] = await Promise.all([
+    import('./cli/dev.ts'),
+    import('./cli/compile-cache.ts'),
+  ]);
+  const nodeCommand = [process.execPath, import.meta.filename, 'start'];
+  const environment = { ...cacheVariables(), ...process.env };
   return await dev(words, {
-    nodeCommand: [process.execPath, import.meta.filename, 'start'],
-    environment: process.env,
+    nodeCommand,
+    environment,
+    prepare: () => compileOnce(nodeCommand, environment),
     signals: process,
     parentPid: () => process.ppid,
     out: (text) => void process.stdout.write(text),

@@ -2,12 +2,17 @@
  * Prometheus metrics: a table of names, each with where its number is read from.
  *
  * The hot path counts in plain numbers; they are read when somebody scrapes, so a metric costs nothing in between. A name stands here
- * only if something feeds it.
+ * only if something feeds it. prom-client is loaded at the first scrape: a sidecar that nobody scrapes does without its memory.
  */
 
-import { Counter, Gauge, Registry } from 'prom-client';
+import type { Counter, Gauge, Registry } from 'prom-client';
 import type { NodeMetrics } from '../src/index.ts';
 import type { Metrics } from './health.ts';
+
+interface Prometheus {
+  readonly Counter: typeof Counter;
+  readonly Gauge: typeof Gauge;
+}
 
 type Front = NonNullable<NodeMetrics['front']>;
 type Shard = NodeMetrics['status']['shards'][number];
@@ -46,19 +51,31 @@ export function createMetrics(
   processNumbers: ProcessNumbers,
   metrics: () => NodeMetrics | undefined,
 ): Metrics {
-  const registry = new Registry();
   let numbers: Numbers = { node: undefined, process: processNumbers };
-  for (const row of rows) register(registry, row, () => numbers);
+  let filled: Promise<Registry> | undefined;
   return {
-    contentType: registry.contentType,
-    text: async () => {
+    scrape: async () => {
+      filled ??= filledRegistry(() => numbers);
+      const registry = await filled;
       numbers = { node: metrics(), process: processNumbers };
-      return await registry.metrics();
+      return { contentType: registry.contentType, text: await registry.metrics() };
     },
   };
 }
 
-function register(registry: Registry, row: MetricRow, numbers: () => Numbers): void {
+async function filledRegistry(numbers: () => Numbers): Promise<Registry> {
+  const prometheus = await import('prom-client');
+  const registry = new prometheus.Registry();
+  for (const row of rows) register(prometheus, registry, row, numbers);
+  return registry;
+}
+
+function register(
+  prometheus: Prometheus,
+  registry: Registry,
+  row: MetricRow,
+  numbers: () => Numbers,
+): void {
   const shared = {
     name: row.name,
     help: row.help,
@@ -66,7 +83,7 @@ function register(registry: Registry, row: MetricRow, numbers: () => Numbers): v
     registers: [registry],
   };
   if (row.kind === 'counter') {
-    const counter = new Counter({
+    const counter = new prometheus.Counter({
       ...shared,
       collect: () => {
         counter.reset();
@@ -75,7 +92,7 @@ function register(registry: Registry, row: MetricRow, numbers: () => Numbers): v
     });
     return;
   }
-  const gauge = new Gauge({
+  const gauge = new prometheus.Gauge({
     ...shared,
     collect: () => {
       gauge.reset();

@@ -39,6 +39,8 @@ export interface DevSurroundings {
   /** Program and first arguments of a node; flags of `start` are put behind. */
   readonly nodeCommand: readonly string[];
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Called before the first node is started; what the nodes would each do for themselves may be done once. */
+  prepare(): Promise<void>;
   /** Where signals arrive. */
   readonly signals: EventEmitter;
   /** Changes when the parent process is gone. */
@@ -54,10 +56,11 @@ export async function dev(words: readonly string[], outside: DevSurroundings): P
     outside.out(devHelp);
     return 0;
   }
+  await requireFreePorts(devPlaces(options, options.data ?? ''));
+  await outside.prepare();
   const data = options.data === undefined ? temporary() : resolve(options.data);
   try {
     const places = devPlaces(options, data);
-    await requireFreePorts(places);
     makeDirectories(places);
     const cluster = new DevCluster(places, options, outside);
     outside.out(

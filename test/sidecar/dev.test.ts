@@ -26,6 +26,7 @@ afterEach(() => rmSync(directory, { recursive: true }));
 const nowhere: DevSurroundings = {
   nodeCommand: [],
   environment: {},
+  prepare: () => Promise.resolve(),
   signals: new EventEmitter(),
   parentPid: () => 1,
   out: () => undefined,
@@ -71,6 +72,7 @@ async function run({ words = [], behaviour = {}, environment = {} }: RunOptions)
       FAKE_TRACE: trace,
       ...environment,
     },
+    prepare: () => Promise.resolve(),
     signals,
     parentPid: () => parent,
     out: print,

@@ -7,7 +7,8 @@ import { serveHttp, type HttpOptions, type HttpServer } from '../../sidecar/http
 import { UsageError } from '../../sidecar/usage-error.ts';
 import { fetchText } from '../support/fetch-text.ts';
 
-const metrics = { contentType: 'text/plain; version=0.0.4', text: async () => 'a 1\n' };
+const scraped = { contentType: 'text/plain; version=0.0.4', text: 'a 1\n' };
+const metrics = { scrape: () => Promise.resolve(scraped) };
 
 async function serve(
   context: TestContext,
@@ -79,7 +80,7 @@ test('metrics come in the type that Prometheus expects, also with a query', asyn
     healthRoutes(() => health, metrics),
   );
   const { status, headers, body } = await fetchText(port, '/metrics?name=a');
-  assert.deepEqual([status, headers['content-type'], body], [200, metrics.contentType, 'a 1\n']);
+  assert.deepEqual([status, headers['content-type'], body], [200, scraped.contentType, 'a 1\n']);
 });
 
 test('status is JSON of what the node says', async (context) => {

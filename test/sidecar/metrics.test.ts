@@ -68,7 +68,7 @@ test('every number that the node gives is there, under its name', async () => {
     node([shard(0, 'leader', 2), shard(1, 'follower', 4), shard(2, 'none', 0)]),
   );
   assert.deepEqual(
-    samples(await metrics.text()).toSorted(),
+    samples((await metrics.scrape()).text).toSorted(),
     [
       'nodejs_heap_size_used_bytes 500',
       'outrigger_build_info{version="1.2.3"} 1',
@@ -112,9 +112,9 @@ test('every number that the node gives is there, under its name', async () => {
 test('a second scrape shows the new numbers and no role that is over', async () => {
   let role: ShardStatus['role'] = 'leader';
   const metrics = createMetrics(processNumbers, () => node([shard(0, role, 2)]));
-  await metrics.text();
+  await metrics.scrape();
   role = 'follower';
-  const text = await metrics.text();
+  const { text } = await metrics.scrape();
   assert.ok(text.includes('outrigger_shard_state{shard="0",state="follower"} 1'));
   assert.ok(!text.includes('state="leader"'));
   assert.ok(samples(text).includes('outrigger_cache_hits_total 7'));
@@ -122,7 +122,7 @@ test('a second scrape shows the new numbers and no role that is over', async () 
 
 test('before the node is open there are the metrics of the process', async () => {
   const metrics = createMetrics(processNumbers, () => undefined);
-  const text = await metrics.text();
+  const { text } = await metrics.scrape();
   assert.ok(samples(text).includes('process_resident_memory_bytes 1000'));
   assert.ok(!samples(text).some((line) => line.startsWith('outrigger_shard')));
 });

@@ -27,7 +27,7 @@ test('docs/operations.md names every metric that there is, and no other', async 
     residentBytes: () => 0,
     heapUsedBytes: () => 0,
   };
-  const text = await createMetrics(numbers, () => undefined).text();
+  const { text } = await createMetrics(numbers, () => undefined).scrape();
   const there = [...text.matchAll(/^# HELP (\S+)/gm)].map(([, name]) => name);
   const named = [...page.matchAll(/^\| `((?:outrigger|process|nodejs)_\w+)`/gm)].map(
     ([, name]) => name,
