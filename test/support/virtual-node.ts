@@ -205,6 +205,7 @@ export class VirtualNode {
     const life = this.#life;
     if (life === undefined) return;
     this.#life = undefined;
+    this.#options.time.promised();
     await closeLife(life);
   }
 
@@ -313,6 +314,7 @@ export class VirtualNode {
     });
     await this.#listen(life, transport, life.formation, life.member);
     life.formation.start();
+    this.#options.time.promised();
   }
 
   #startMember(life: Life, formed: Identity): void {
@@ -362,6 +364,7 @@ export class VirtualNode {
     member: Member,
   ): Promise<void> {
     const { process } = life;
+    const { time } = this.#options;
     return transport.start({
       hello: () => formation.hello(),
       verify: (peer: Hello): Refusal | undefined =>
@@ -369,6 +372,7 @@ export class VirtualNode {
       onConnected: (peer, lane, hello) =>
         process.run(() => {
           if (lane === 'control') formation.connected(peer, hello);
+          time.promised();
           member.connected(peer, lane);
         }),
       onDisconnected: (peer, lane) =>
@@ -380,7 +384,7 @@ export class VirtualNode {
         process.run(() => {
           const isKnown =
             kind === frameKind.formation
-              ? formation.receive(peer, payload)
+              ? this.#formationFrame(formation, peer, payload)
               : member.receive(peer, kind, payload);
           assert.ok(isKnown, `a frame of kind ${kind} makes sense`);
         }),
@@ -389,6 +393,12 @@ export class VirtualNode {
         else this.#fail(life, new NodeError('peer-refused', refusal.reason));
       },
     });
+  }
+
+  /** A step of formation waits for the one before, so it begins in a promise. */
+  #formationFrame(formation: Formation, peer: NodeId, payload: Uint8Array): boolean {
+    this.#options.time.promised();
+    return formation.receive(peer, payload);
   }
 
   #watch(transport: MemoryTransport): Transport {
@@ -412,6 +422,7 @@ export class VirtualNode {
       const end = (): void => {
         if (life.endWrite !== end) return;
         life.endWrite = undefined;
+        this.#options.time.promised();
         if (this.isDiskBroken) reject(new Error('no space left on the disk'));
         else resolve();
       };
@@ -428,6 +439,7 @@ export class VirtualNode {
     this.failure =
       error instanceof NodeError ? error : new NodeError('damaged', String(error), error);
     this.#life = undefined;
+    this.#options.time.promised();
     closeLife(life).catch((cause: unknown) => {
       throw cause;
     });

@@ -3,7 +3,8 @@
  * order in which they were made; nothing happens unless the test lets time go on.
  *
  * A process may be stopped for a while (what falls due waits, and runs when it goes on) or for good (it never runs).
- * Promises are given time to settle after every step, so log writes and starts are as deterministic as the rest.
+ * Promises settle between two steps wherever a step says that it has moved one (`promised`), so log writes and starts are as
+ * deterministic as the rest.
  */
 
 import type { Timer, Timers } from '../../src/base/clock.ts';
@@ -47,7 +48,7 @@ interface Due {
 const isBefore = (left: Due, right: Due): boolean =>
   left.atMs < right.atMs || (left.atMs === right.atMs && left.order < right.order);
 
-/** Between two steps all promises that can settle do. */
+/** All promises that can settle do. */
 const settlePromises = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 export class VirtualTime {
@@ -57,6 +58,12 @@ export class VirtualTime {
   readonly #timers: Due[] = [];
   #soon: Due[] = [];
   #order = 0;
+  #isPromised = false;
+
+  /** Something that others wait for by a promise has happened, or is about to begin. */
+  promised(): void {
+    this.#isPromised = true;
+  }
 
   timersOf(process: VirtualProcess): Timers {
     return {
@@ -87,7 +94,7 @@ export class VirtualTime {
   async advance(ms: number): Promise<void> {
     const untilMs = this.nowMs + ms;
     await settlePromises();
-    while (await this.#step(untilMs));
+    while (this.#step(untilMs)) if (this.#isPromised) await this.#settle();
     this.nowMs = untilMs;
   }
 
@@ -96,15 +103,22 @@ export class VirtualTime {
     const untilMs = this.nowMs + ms;
     await settlePromises();
     while (!isDone()) {
-      if (await this.#step(untilMs)) continue;
-      this.nowMs = untilMs;
-      return isDone();
+      if (!this.#step(untilMs)) {
+        this.nowMs = untilMs;
+        return isDone();
+      }
+      if (this.#isPromised) await this.#settle();
     }
     return true;
   }
 
+  #settle(): Promise<void> {
+    this.#isPromised = false;
+    return settlePromises();
+  }
+
   /** One turn: all that waits for `soon`, or else the next timer. False where there is neither until then. */
-  async #step(untilMs: number): Promise<boolean> {
+  #step(untilMs: number): boolean {
     const turn = this.#soon;
     if (turn.length > 0) {
       this.#soon = [];
@@ -119,7 +133,6 @@ export class VirtualTime {
         if (!first.isCancelled) first.call();
       });
     }
-    await settlePromises();
     return true;
   }
 
