@@ -4,7 +4,7 @@
  * Pure and the same on every member: it needs only the members and the group.
  */
 
-import type { GroupId, NodeId } from '../base/ids.ts';
+import { metaGroup, type GroupId, type NodeId } from '../base/ids.ts';
 import type { ConfState } from '../raft/message.ts';
 
 /** Every member votes in every group; more members than this need placement of their own. */
@@ -21,7 +21,10 @@ export function initialMembers(members: readonly NodeId[]): ConfState {
   };
 }
 
-/** Spreads the first leaders over the members. */
+/**
+ * Spreads the first leaders of the shards over the members. The meta group's leads shard 0, too, so that a cluster of one
+ * shard has one leader, and its heartbeats one frame a peer.
+ */
 export function firstLeader(members: readonly NodeId[], group: GroupId): NodeId | undefined {
-  return members[group % members.length];
+  return members[group === metaGroup ? 0 : (group - 1) % members.length];
 }
