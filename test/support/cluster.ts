@@ -12,10 +12,17 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { cacheVariables, compileOnce } from '../../sidecar/cli/compile-cache.ts';
 import { RawClient } from './raw-client.ts';
 import { until, within } from './until.ts';
 
-const program: readonly string[] = [join(import.meta.dirname, '../../sidecar/main.ts'), 'start'];
+const program: readonly string[] = [
+  process.execPath,
+  join(import.meta.dirname, '../../sidecar/main.ts'),
+  'start',
+];
+/** Fills the compile cache, as `outrigger dev` does; once for all tests of a file. */
+let compiled: Promise<void> | undefined;
 
 /** Starting a process takes a second on a free machine; tests share it with others. */
 const readyDeadlineMs = 30_000;
@@ -64,6 +71,8 @@ export async function prepareCluster(
   test: TestContext,
   options: ClusterOptions = {},
 ): Promise<TestCluster> {
+  compiled ??= compileOnce(program, bareEnvironment());
+  await compiled;
   const count = options.nodes ?? 3;
   const directory = mkdtempSync(join(tmpdir(), 'outrigger-e2e-'));
   const block = await reservePorts(count * portsPerNode);
@@ -242,7 +251,8 @@ export class TestNode {
     };
     const flags = Object.entries(all).map(([name, value]) => `--${name}=${value}`);
     // The channel tells the sidecar when this process is gone, so that it never outlives a test.
-    const child = spawn(process.execPath, [...program, ...flags, ...this.flags], {
+    const [command = '', ...words] = program;
+    const child = spawn(command, [...words, ...flags, ...this.flags], {
       env: { ...bareEnvironment(), ...this.environment },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
@@ -331,10 +341,10 @@ function shardLine(fields: string): ShardLine {
   };
 }
 
-/** Without what the surroundings may have set for a sidecar of their own. */
+/** With the compile cache, and without what the surroundings may have set for a sidecar of their own. */
 function bareEnvironment(): NodeJS.ProcessEnv {
   const entries = Object.entries(process.env).filter(([name]) => !name.startsWith('OUTRIGGER_'));
-  return Object.fromEntries(entries);
+  return { ...cacheVariables(), ...Object.fromEntries(entries) };
 }
 
 async function ending(child: ChildProcess): Promise<Ending> {

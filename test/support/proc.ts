@@ -22,3 +22,14 @@ export function cpuSeconds(pid: number): number {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
 }
+
+/** What all processors have done since the machine started, in ticks. */
+export function machineTicks(): { readonly idle: number; readonly all: number } {
+  const [line = ''] = readFileSync('/proc/stat', 'utf8').split('\n', 1);
+  // user, nice, system, idle, waiting for disks, interrupts, soft interrupts, taken by the host
+  const ticks = line.trim().split(/ +/).slice(1, 9).map(Number);
+  return {
+    idle: (ticks[3] ?? 0) + (ticks[4] ?? 0),
+    all: ticks.reduce((sum, each) => sum + each, 0),
+  };
+}
