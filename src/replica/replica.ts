@@ -124,7 +124,7 @@ export class Replica {
       lease: () => (settings.reads === 'lease' ? this.#lease : undefined),
       appliedIndex: () => this.#appliedIndex,
       isServing: () => this.#isServing,
-      askIndex: (round) => this.#raft.readIndex(contextOf(round)),
+      askIndex: (round) => this.#askIndex(round),
       log: (read) => this.#logRead(read),
     });
   }
@@ -321,6 +321,14 @@ export class Replica {
       );
     }
     this.#lease?.recount(this.#raft.applyConfChange(change));
+  }
+
+  /**
+   * The core passes a follower's question on to its leader, which is of no use: where this node has just stepped down, its
+   * reads are asked again elsewhere at the end of this very turn.
+   */
+  #askIndex(round: number): void {
+    if (this.#raft.isLeader) this.#raft.readIndex(contextOf(round));
   }
 
   #logRead(read: LoggedRead): void {

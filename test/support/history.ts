@@ -155,7 +155,8 @@ export class History {
       node.call(`GET lock${key}`, 'read', 0, (call) => {
         this.#ended(slot, call);
         if (!call.isReplied) return;
-        const isHeld = call.outcome !== '$-1';
+        const isHeld = call.outcome === '$4\r\nheld';
+        assert.ok(isHeld || call.outcome === '$-1', `lock${key} is ${call.outcome}`);
         assert.ok(!(isGone && isHeld), `lock${key} came back`);
         if (isSet && !isHeld) lock.isGone = true;
       }),
