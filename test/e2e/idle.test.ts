@@ -22,7 +22,7 @@ const busyPercentMax = 2;
 const quietIdleShare = 0.8;
 const settleMs = 5_000;
 const windowMs = 8_000;
-const windowsMax = 6;
+const windowsMax = 4;
 
 test(
   'an idle member holds under 100 MB and uses under 1 % of a core',

@@ -5,13 +5,15 @@
  * Method: a register that only ever grows is written through the other nodes while the leader is stopped (SIGSTOP). Reads
  * are sent to the stopped process all the while, pipelined, alone and behind writes, each with the value that must at least
  * come back; then it goes on (SIGCONT), and every reply is compared. Pauses of 3 s, and many around the lengths of the lease
- * and of the election timeout, where a lease counted wrongly would show.
+ * and of the election timeout, where a lease counted wrongly would show. Last, the load that accounts for every effect, on all
+ * nodes, while leaders are stopped: what their clients had sent must be done once, by the next leader.
  */
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startCluster, type TestCluster, type TestNode } from '../support/cluster.ts';
+import { Load } from '../support/load.ts';
 import type { RawClient, Reply } from '../support/raw-client.ts';
 import { within } from '../support/until.ts';
 
@@ -157,5 +159,29 @@ test(
       t.diagnostic(await pauseLeader(cluster, pauseMs));
       await cluster.ready();
     }
+  },
+);
+
+test(
+  'a leader that is stopped and goes on costs no client an error, and no write counts twice',
+  { timeout: 120_000 },
+  async (t) => {
+    const cluster = await startCluster(t, { shards: 2 });
+    const load = new Load({ sharedKeys: 8 });
+    for (const node of cluster.nodes) await load.join(node);
+    for (const pauseMs of [700, 1_500, 2_500]) {
+      await load.progress(cluster.nodes, 10);
+      const leader = await cluster.leader();
+      leader.kill('SIGSTOP');
+      try {
+        await sleep(pauseMs);
+      } finally {
+        leader.kill('SIGCONT');
+      }
+      await load.progress(cluster.nodes, 10);
+    }
+    await load.stop();
+    for (const node of cluster.nodes) await load.verify(node);
+    assert.equal(load.inDoubt, 0);
   },
 );
