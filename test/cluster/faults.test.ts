@@ -64,12 +64,12 @@ async function runAll(seeds: number, options: VirtualClusterOptions): Promise<vo
 }
 
 test('in random trouble three nodes answer right, and end equal', async () => {
-  await runAll(80, {});
+  await runAll(150, {});
 });
 
 // Seed 30 once made a node that had just stepped down send its question for an index on to the next leader.
 test('in random trouble five nodes that read by ReadIndex answer right, and end equal', async () => {
-  await runAll(30, { nodes: 5, reads: 'read-index' });
+  await runAll(60, { nodes: 5, reads: 'read-index' });
 });
 
 test('a seed gives the same run every time', async () => {

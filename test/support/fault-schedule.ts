@@ -63,6 +63,8 @@ export function mend(cluster: VirtualCluster, share: number): void {
     assert.ok(code === undefined || code === 'storage-failed', node.failure?.message);
     if (random.next() > share) continue;
     node.isDiskBroken = false;
+    // Where no clocks agree a new leader waits long before it serves, by when the former one has given up.
+    node.wallOffsetMs = 0;
     if (!node.isUp) node.start();
     node.resume();
   }

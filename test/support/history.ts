@@ -107,8 +107,9 @@ export class History {
     const key = `register${owner}`;
     const register = this.#register(key);
     const { atLeast } = register;
-    const slot = `read ${node.id}`;
     const path = this.#cluster.random.next() < 0.2 ? 'log' : 'read';
+    // Apart: what waits for the log must not keep a leader that is cut off from being asked.
+    const slot = `${path} ${node.id}`;
     this.#start(slot, () =>
       node.call(`GET ${key}`, path, 0, (call) => {
         this.#ended(slot, call);
