@@ -16,6 +16,7 @@ const rounds = 9;
 const timers = {
   after: () => ({ cancel: () => undefined }),
   soon: (call: () => void): void => void setImmediate(call),
+  endOfTurn: (call: () => void): void => void setImmediate(call),
 };
 const engine = createMemoryEngine({ random: seededRandom(1), timers, latin1Slice });
 const value = 'v'.repeat(64);

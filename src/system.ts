@@ -31,9 +31,43 @@ export function machineSystem(wallOffsetMs: number): System {
         timer.unref();
         return { cancel: () => clearTimeout(timer) };
       },
-      soon: (call: () => void): void => void setImmediate(call),
+      ...turnTimers(),
     },
     random: { next: () => Math.random() },
     randomBytes: (count: number) => randomBytes(count),
+  };
+}
+
+/**
+ * One immediate a turn for everybody: first what `soon` was asked for, then what `endOfTurn` was. What these ask for
+ * of `soon` belongs to the next turn, so that input is read in between.
+ */
+function turnTimers(): Pick<Timers, 'soon' | 'endOfTurn'> {
+  let calls: (() => void)[] = [];
+  let lastCalls: (() => void)[] = [];
+  let isScheduled = false;
+  const run = (): void => {
+    isScheduled = false;
+    const due = calls;
+    calls = [];
+    for (const call of due) call();
+    // The list may grow while it is run through.
+    for (const call of lastCalls) call();
+    lastCalls = [];
+  };
+  const schedule = (): void => {
+    if (isScheduled) return;
+    isScheduled = true;
+    setImmediate(run);
+  };
+  return {
+    soon(call: () => void): void {
+      calls.push(call);
+      schedule();
+    },
+    endOfTurn(call: () => void): void {
+      lastCalls.push(call);
+      schedule();
+    },
   };
 }

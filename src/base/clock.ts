@@ -19,4 +19,9 @@ export interface Timers {
   after(delayMs: number, call: () => void): Timer;
   /** Calls once, after the input that is already waiting in this turn of the event loop has been read. */
   soon(call: () => void): void;
+  /**
+   * Calls once, when everything that `soon` has been asked for in this turn has run: what a turn produced leaves together. It costs
+   * no turn of its own.
+   */
+  endOfTurn(call: () => void): void;
 }

@@ -83,6 +83,7 @@ export class ReadOrigin {
 
   /** Time-outs and second tries; called every heartbeat interval. */
   tick(): void {
+    if (this.#batches.size === 0) return;
     const nowMs = this.#options.clock.monotonicMs();
     for (const [read, batch] of this.#batches) {
       if (batch.deadlineMs > nowMs) break;

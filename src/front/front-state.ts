@@ -120,7 +120,7 @@ export class TurnList {
   add(connection: Connection): void {
     this.#due.push(connection);
     if (this.#due.length > 1) return;
-    this.#timers.soon(() => {
+    this.#timers.endOfTurn(() => {
       const due = this.#due;
       this.#due = [];
       for (const each of due) each.turnEnded();

@@ -168,7 +168,7 @@ export class Replica {
   tick(): void {
     this.#raft.tick();
     if (this.#isLeader) this.#tickLeader();
-    this.#work();
+    if (this.#raft.hasReady() || !this.#proposals.isIdle || !this.#reads.isIdle) this.#work();
   }
 
   /** A message of a peer, or a response of the storage work that is done. */

@@ -111,7 +111,7 @@ export class TcpConnection {
     this.#unsentTicks = 0;
     if (!this.#isFlushDue) {
       this.#isFlushDue = true;
-      this.#timers.soon(() => this.#flush());
+      this.#timers.endOfTurn(() => this.#flush());
     }
     return true;
   }

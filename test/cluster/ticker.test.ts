@@ -19,7 +19,7 @@ class Scene {
     };
     this.ticker = new Ticker({
       clock: { monotonicMs: () => this.nowMs, wallMs: () => 0 },
-      timers: { after, soon: () => undefined },
+      timers: { after, soon: () => undefined, endOfTurn: () => undefined },
       intervalMs: 50,
       call: () => this.ticks.push(this.nowMs),
     });

@@ -26,6 +26,9 @@ export function manualTimers(): ManualTimers {
     soon(call) {
       calls.push(call);
     },
+    endOfTurn(call) {
+      calls.push(call);
+    },
     runOnce() {
       const due = calls;
       calls = [];

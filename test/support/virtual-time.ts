@@ -79,6 +79,9 @@ export class VirtualTime {
       soon: (call: () => void) => {
         this.#soon.push(this.#due(this.nowMs, process, call));
       },
+      endOfTurn: (call: () => void) => {
+        this.#soon.push(this.#due(this.nowMs, process, call));
+      },
     };
   }
 

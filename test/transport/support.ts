@@ -3,7 +3,7 @@
 import type { Timer, Timers } from '../../src/base/clock.ts';
 import type { LogFields, Logger } from '../../src/base/logger.ts';
 
-/** Time stands still until `advance`; `soon` stays the event loop's. */
+/** Time stands still until `advance`; `soon` and `endOfTurn` stay the event loop's. */
 export class ManualTimers implements Timers {
   #nowMs = 0;
   readonly #waiting: Set<{ readonly dueMs: number; readonly call: () => void }> = new Set();
@@ -15,6 +15,10 @@ export class ManualTimers implements Timers {
   }
 
   soon(call: () => void): void {
+    setImmediate(call);
+  }
+
+  endOfTurn(call: () => void): void {
     setImmediate(call);
   }
 

@@ -230,6 +230,7 @@ describe('connections', () => {
     const sleeps: (() => void)[] = [];
     const timers = {
       soon: (call: () => void) => void setImmediate(call),
+      endOfTurn: (call: () => void) => void setImmediate(call),
       after: (delayMs: number, call: () => void) => {
         if (delayMs === 3_600_000) sleeps.push(call);
         return { cancel: () => undefined };
