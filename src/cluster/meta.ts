@@ -6,6 +6,7 @@
  * every leader that finds the state empty may propose it.
  */
 
+import { NodeError } from '../base/errors.ts';
 import { clusterId, memberId, nodeId, type ClusterId } from '../base/ids.ts';
 import type {
   Applied,
@@ -85,9 +86,16 @@ export class MetaEngine implements Engine {
     return Promise.resolve();
   }
 
+  /** A committed command that does not parse stops the node: whoever wrote it applies it, so skipping it would differ. */
   #execute(bytes: Uint8Array): Reply {
     const form = parseForm(bytes);
-    if (form === undefined) return '-ERR not a command of the meta group\r\n';
+    if (form === undefined) {
+      throw new NodeError(
+        'damaged',
+        `entry ${this.#applied.index} of the meta group holds a command that this version does not know; ` +
+          'run the version that wrote it',
+      );
+    }
     if (this.#state !== undefined) return ok;
     this.#state = form;
     this.#onChanged(form);

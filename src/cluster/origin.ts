@@ -6,8 +6,8 @@
  * newer ones, and the replicated session tells the leader which of them were applied (`replica/sessions`).
  *
  * Time-outs. A group that was never sent fails with `cluster-down`: it did not happen. One that was sent fails with `in-doubt`;
- * its sequence is then sent again *empty*, so that either the original has entered the log already, or it never can: nothing
- * happens behind the client's back later.
+ * its sequence is then sent again *empty*: whichever of the two enters the log first makes a duplicate of the other. So once a
+ * later group of this origin has been answered, the one in doubt has happened before it, or never will.
  *
  * Bounds: `unansweredGroupsMax` and `unansweredBytesMax` sent at a time; what waits is bounded by the node
  * (`member`), which stops reading from clients.

@@ -156,3 +156,15 @@ export class Reads {
     });
   }
 }
+
+/** A round's number as the bytes that travel with its heartbeats. */
+export function contextOf(round: number): Uint8Array {
+  const context = new Uint8Array(8);
+  new DataView(context.buffer).setFloat64(0, round);
+  return context;
+}
+
+export function roundOf(context: Uint8Array): number {
+  assert(context.length === 8, 'a read state carries a round');
+  return new DataView(context.buffer, context.byteOffset, 8).getFloat64(0);
+}

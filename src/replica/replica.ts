@@ -25,7 +25,7 @@ import { encodeBatch, type CommandGroup, type Group, type OpenGroup } from './ba
 import { LeaderClock, type WallClocks } from './cluster-time.ts';
 import { Lease } from './lease.ts';
 import { Proposals, type LoggedRead, type Taken } from './proposals.ts';
-import { Reads, type ReadBatch } from './reads.ts';
+import { contextOf, Reads, roundOf, type ReadBatch } from './reads.ts';
 import { Sessions } from './sessions.ts';
 import { raftLimits, type ReplicaSettings } from './settings.ts';
 
@@ -482,16 +482,4 @@ export class Replica {
     this.#reads.abandon();
     for (const batch of earlyReads) batch.done(undefined);
   }
-}
-
-/** A ReadIndex round's number as the bytes that travel with its heartbeats. */
-function contextOf(round: number): Uint8Array {
-  const context = new Uint8Array(8);
-  new DataView(context.buffer).setFloat64(0, round);
-  return context;
-}
-
-function roundOf(context: Uint8Array): number {
-  assert(context.length === 8, 'a read state carries a round');
-  return new DataView(context.buffer, context.byteOffset, 8).getFloat64(0);
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { NodeError } from '../../src/base/errors.ts';
 import { clusterId, memberId, nodeId } from '../../src/base/ids.ts';
 import { encodeForm, MetaEngine, parseMembers, type MetaState } from '../../src/cluster/meta.ts';
 import { initialShardMap } from '../../src/shard/shard-map.ts';
@@ -44,22 +45,31 @@ test('the first command that forms the cluster counts, and no later one', async 
   assert.equal(await scene.engine.digest(), await other.engine.digest());
 });
 
-test('what is no command of the meta group changes nothing and throws nothing', () => {
+test('a committed command that this version does not know stops the replica, and changes nothing', () => {
   const form = encodeForm(formed('a'));
+  const outcomeOf = (bytes: Uint8Array): 'formed' | 'stopped' => {
+    const scene = new Scene();
+    try {
+      assert.deepEqual(scene.apply(bytes), ['+OK\r\n']);
+    } catch (error) {
+      assert.ok(error instanceof NodeError && error.code === 'damaged', String(error));
+      assert.equal(scene.states.length, 0);
+      return 'stopped';
+    }
+    assert.equal(scene.states.length, 1);
+    return 'formed';
+  };
+  assert.equal(outcomeOf(form), 'formed');
   fc.assert(
     fc.property(fc.nat(), fc.nat(255), (place, value) => {
       const bytes = Uint8Array.from(form);
       bytes[place % bytes.length] = value;
-      const scene = new Scene();
-      const [reply] = scene.apply(bytes);
-      assert.equal(scene.states.length, reply === '+OK\r\n' ? 1 : 0);
+      outcomeOf(bytes);
     }),
   );
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {
-      const scene = new Scene();
-      const [reply] = scene.apply(Buffer.from(JSON.stringify(value)));
-      assert.ok(reply?.startsWith('-ERR'));
+      assert.equal(outcomeOf(Buffer.from(JSON.stringify(value))), 'stopped');
     }),
   );
 });
