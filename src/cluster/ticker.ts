@@ -1,13 +1,14 @@
 /**
- * One ticker a node: two ticks are never closer than the interval, and none is made up for.
+ * One ticker a node: two ticks are never closer than the interval less `tickSlackMs`, and none is made up for.
  *
- * Leases rest on that (`replica/lease`): a voter counts ticks, and as many as an election timeout must take that long. A
+ * Leases rest on that (`replica/lease`): a voter counts ticks, and (electionTicks - 1) of them must take as long as the lease assumes. A
  * timer alone does not promise it: it is set by the time at which the event loop last looked at the clock, which may be long
  * ago, so the ticker looks itself. A process that was stopped, or whose event loop was busy, has lost ticks;
  * making up for them would count down election timers of messages that are still waiting in its sockets.
  */
 
 import type { Clock, Timer, Timers } from '../base/clock.ts';
+import { tickSlackMs } from '../replica/settings.ts';
 
 export class Ticker {
   readonly #clock: Clock;
@@ -41,7 +42,7 @@ export class Ticker {
     this.#timer = this.#timers.after(delayMs, () => {
       const nowMs = this.#clock.monotonicMs();
       const missingMs = this.#lastMs + this.#intervalMs - nowMs;
-      if (missingMs > 0) {
+      if (missingMs > tickSlackMs) {
         this.#wait(Math.ceil(missingMs));
         return;
       }

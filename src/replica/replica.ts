@@ -168,13 +168,13 @@ export class Replica {
   tick(): void {
     this.#raft.tick();
     if (this.#isLeader) this.#tickLeader();
-    if (this.#raft.hasReady() || !this.#proposals.isIdle || !this.#reads.isIdle) this.#work();
+    this.#workIfAny();
   }
 
   /** A message of a peer, or a response of the storage work that is done. */
   step(received: Message): void {
     this.#raft.step(received);
-    this.#work();
+    this.#workIfAny();
   }
 
   /** A voter answered, in `answerTerm`, the heartbeat that was sent at `sentMs` of our monotonic clock. */
@@ -342,6 +342,11 @@ export class Replica {
 
   #work(): void {
     this.#options.events.onWork(this);
+  }
+
+  /** A turn costs an idle node more than what woke it: heartbeats' answers and most ticks leave nothing to do. */
+  #workIfAny(): void {
+    if (this.#raft.hasReady() || !this.#proposals.isIdle || !this.#reads.isIdle) this.#work();
   }
 
   #tickLeader(): void {

@@ -4,13 +4,16 @@
 
 import type { RaftConfig } from '../raft/config.ts';
 
+/** A tick may come this much early: timers have whole milliseconds, and waiting for the rest would cost a wake-up each time. */
+export const tickSlackMs = 1;
+
 /** Durations are given; ticks and the lease follow from them. */
 export interface ReplicaSettings {
   readonly heartbeatMs: number;
   readonly electionTimeoutMs: number;
   /** `electionTimeoutMs` in heartbeats, at least 4. */
   readonly electionTicks: number;
-  /** (electionTicks - 1) heartbeats less the drift. */
+  /** What (electionTicks - 1) ticks last at least, less the drift. */
   readonly leaseMs: number;
   readonly reads: 'lease' | 'read-index';
 }
@@ -23,7 +26,7 @@ export function replicaSettings(given: {
 }): ReplicaSettings {
   const { heartbeatMs, electionTimeoutMs, clockDriftMs, reads } = given;
   const electionTicks = Math.floor(electionTimeoutMs / heartbeatMs);
-  const leaseMs = (electionTicks - 1) * heartbeatMs - clockDriftMs;
+  const leaseMs = (electionTicks - 1) * (heartbeatMs - tickSlackMs) - clockDriftMs;
   return { heartbeatMs, electionTimeoutMs, electionTicks, leaseMs, reads };
 }
 
