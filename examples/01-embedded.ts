@@ -1,7 +1,7 @@
 /**
  * One node inside this process, without a socket for clients: put, read, expire, delete, and read again after a restart.
  *
- *     node --conditions=outrigger-source examples/01-embedded.ts
+ *     node_modules/.bin/node --conditions=outrigger-source examples/01-embedded.ts
  */
 
 import { mkdtemp, rm } from 'node:fs/promises';

@@ -1,7 +1,7 @@
 /**
  * Three nodes in one process, and two unchanged Redis clients, each at another node: what one writes the other reads.
  *
- *     node --conditions=outrigger-source examples/02-three-nodes.ts
+ *     node_modules/.bin/node --conditions=outrigger-source examples/02-three-nodes.ts
  */
 
 import { mkdtemp, rm } from 'node:fs/promises';

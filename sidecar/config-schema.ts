@@ -67,7 +67,9 @@ const configSchema = z.strictObject({
     .min(1)
     .max(5)
     .describe('all members with the address of their peer port, this node included')
-    .meta({ expects: 'a list such as 1=10.0.0.1:7379,2=10.0.0.2:7379,3=10.0.0.3:7379' }),
+    .meta({
+      expects: 'a list of one to five such as 1=10.0.0.1:7379,2=10.0.0.2:7379,3=10.0.0.3:7379',
+    }),
   bootstrap: z
     .enum(['new', 'existing'])
     .default('new')

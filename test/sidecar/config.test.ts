@@ -167,7 +167,11 @@ const refusals: readonly (readonly [given: Given, line: string])[] = [
   ],
   [
     { flags: { members: 'a:7379,b:7379' } },
-    'members (--members): "a:7379,b:7379" is not a list such as 1=10.0.0.1:7379,2=10.0.0.2:7379,3=10.0.0.3:7379',
+    'members (--members): "a:7379,b:7379" is not a list of one to five such as 1=10.0.0.1:7379,2=10.0.0.2:7379,3=10.0.0.3:7379',
+  ],
+  [
+    { flags: { members: '1=a:1,2=b:1,3=c:1,4=d:1,5=e:1,6=f:1' } },
+    'members (--members): [{"id":1,"host":"a","port":1},{"id":2,"host":"b","port":1},{… is not a list of one to five such as 1=10.0.0.1:7379,2=10.0.0.2:7379,3=10.0.0.3:7379',
   ],
   [
     { flags: { members: undefined }, file: 'members: [{id: 1, host: a, prot: 7379}]' },
