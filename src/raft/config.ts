@@ -12,6 +12,8 @@ import type { Trace } from './trace.ts';
 export interface RaftConfig {
   /** Not 0, and not the id of a storage thread. */
   readonly id: NodeId;
+  /** What an error calls this replica, for instance by its group. */
+  readonly name?: string;
   readonly storage: Storage;
   /** Draws election timeouts, and nothing else. */
   readonly random: Random;

@@ -8,6 +8,7 @@
  */
 
 import { assert } from '../base/assert.ts';
+import { NodeError } from '../base/errors.ts';
 import { index, term, type Index, type Term } from '../base/ids.ts';
 import type { Entry, Snapshot } from './message.ts';
 import type { Missing, Storage } from './ready.ts';
@@ -136,6 +137,8 @@ export interface RaftLogOptions {
   readonly storage: Storage;
   /** Bounds what is handed out to be applied and not yet answered for. */
   readonly applyingBytesMax: number;
+  /** What an error calls this log's owner. */
+  readonly name: string;
   readonly trace: Trace | undefined;
 }
 
@@ -143,6 +146,7 @@ export class RaftLog {
   readonly #storage: Storage;
   readonly #unstable: Unstable;
   readonly #applyingBytesMax: number;
+  readonly #name: string;
   readonly #trace: Trace | undefined;
   #committed: Index;
   /** Handed out to be applied. Invariant: applied ≤ applying ≤ committed. */
@@ -155,6 +159,7 @@ export class RaftLog {
   constructor(options: RaftLogOptions) {
     this.#storage = options.storage;
     this.#applyingBytesMax = options.applyingBytesMax;
+    this.#name = options.name;
     this.#trace = options.trace;
     const base = index(options.storage.firstIndex() - 1);
     const last = options.storage.lastIndex();
@@ -291,7 +296,7 @@ export class RaftLog {
 
   commitTo(to: Index): void {
     if (to <= this.#committed) return;
-    assert(to <= this.lastIndex, 'what is committed is in the log: was a part of it lost?');
+    this.#checkHeld(to);
     this.#committed = to;
   }
 
@@ -312,9 +317,24 @@ export class RaftLog {
    */
   restoreCommitted(known: { readonly commit: Index; readonly applied: Index }): void {
     const committed = Math.max(this.#committed, known.commit, known.applied);
-    assert(committed <= this.lastIndex, 'what was committed is in the log: was a part of it lost?');
+    this.#checkHeld(index(committed));
     this.#committed = index(committed);
     if (known.applied > this.#applied) this.appliedTo(known.applied, 0);
+  }
+
+  /**
+   * A leader tells nobody of a commit beyond what that peer has acknowledged, and nothing is acknowledged before it is
+   * durable. So where such entries are missing they were here once: the disk lost them, or holds an older copy.
+   */
+  #checkHeld(committed: Index): void {
+    const last = this.lastIndex;
+    if (committed <= last) return;
+    throw new NodeError(
+      'damaged',
+      `the log of ${this.#name} ends at entry ${last}, but this member has held entry ${committed}, which is committed: ` +
+        'its data directory is older than what it has acknowledged; keep a copy of the directory and replace this ' +
+        'member by a new one with an empty data directory',
+    );
   }
 
   /** Where entries that may be applied end: committed and, unless `withUnstable`, durable here. */

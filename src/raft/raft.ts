@@ -3,7 +3,7 @@
  *
  * A message passes three stations: its term (an older one is answered or ignored, a newer one makes this node a follower),
  * then what every role answers alike (votes, storage's answers), then the role's own step. Nothing here waits, and
- * nothing is thrown but failed assertions.
+ * nothing is thrown but failed assertions and what `RaftLog` says of a damaged log.
  */
 
 import { assert } from '../base/assert.ts';

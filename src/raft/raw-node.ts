@@ -2,7 +2,8 @@
  * The door to the core: ticks, messages and proposals in, `Ready` out (see `ready.ts` for the contract).
  *
  * Whoever drives it calls in, then takes a `Ready` if there is one; taking it is accepting it. All calls are synchronous,
- * and none may be made from inside another. Never throws but for failed assertions.
+ * and none may be made from inside another. Throws a `NodeError` `damaged` where the log lacks what this member has
+ * acknowledged, else nothing but failed assertions.
  */
 
 import { assert } from '../base/assert.ts';

@@ -80,6 +80,7 @@ export class Raft {
     this.log = new RaftLog({
       storage: config.storage,
       applyingBytesMax: config.maxCommittedBytesPerReady,
+      name: config.name ?? `node ${config.id}`,
       trace: config.trace,
     });
     this.tracker = new Tracker({

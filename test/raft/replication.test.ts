@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
+import { NodeError } from '../../src/base/errors.ts';
 import { index, nodeId, term } from '../../src/base/ids.ts';
 import { message, type Entry, type Message } from '../../src/raft/message.ts';
+import { RawNode } from '../../src/raft/raw-node.ts';
 import { Cluster, type Member } from './cluster/cluster.ts';
 
 const entry = (entryTerm: number, at: number, text = ''): Entry => ({
@@ -347,4 +349,36 @@ test('a change of configuration that a snapshot has overtaken changes nothing', 
   const change = { type: 'add-node' as const, nodeId: nodeId(4) };
   const context = new Uint8Array(0);
   assert.deepEqual(member.raw.applyConfChange({ kind: 'v1', change, context }), confState);
+});
+
+const isOldCopy = (held: number, last: number) => (error: unknown) =>
+  error instanceof NodeError &&
+  error.code === 'damaged' &&
+  error.message.includes(`the log of group 7 ends at entry ${last}`) &&
+  error.message.includes(`has held entry ${held}`) &&
+  error.message.includes('data directory is older') &&
+  error.message.includes('replace this member');
+
+test('a member with an older copy of its log stops as damaged when its leader tells it what is committed', () => {
+  const cluster = new Cluster({ seed: 1, voters: 3, config: { name: 'group 7' } });
+  const leader = cluster.electNode(1);
+  const follower = cluster.member(2);
+  const older = follower.storage.lastIndex();
+  for (const value of ['a', 'b']) cluster.propose(leader, value);
+  cluster.settle();
+  const held = leader.raw.commit;
+  cluster.crash(follower);
+  follower.storage.cutTo(older);
+  cluster.restart(follower);
+  cluster.tick(leader);
+  const beat = cluster.messages.find(({ type, to }) => type === 'MsgHeartbeat' && to === 2);
+  assert.ok(beat !== undefined);
+  assert.throws(() => follower.raw.step(beat), isOldCopy(held, older));
+});
+
+test('a state machine that is ahead of the log stops its member as damaged at the start', () => {
+  const { config, storage } = new Cluster({ seed: 1, voters: 1 }).member(1);
+  const last = storage.lastIndex();
+  const ahead = { ...config, name: 'group 7', applied: index(last + 3) };
+  assert.throws(() => new RawNode(ahead), isOldCopy(last + 3, last));
 });

@@ -78,6 +78,12 @@ export class StoryStorage implements Storage {
     this.#entries = [];
   }
 
+  /** Goes back to an older copy, which ended at `to`. */
+  cutTo(to: Index): void {
+    this.#entries.length = to - this.#base.index;
+    this.hardState = { ...this.hardState, commit: index(Math.min(this.hardState.commit, to)) };
+  }
+
   compact(to: Index): void {
     const known = this.term(to);
     if (typeof known !== 'number') throw new Error('what is compacted is in the log');
