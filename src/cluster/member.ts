@@ -96,6 +96,7 @@ export class Member implements Cluster {
       transport,
       clock,
       walls: this.#walls,
+      promiseMs: options.settings.promiseMs,
       replicaOf: (group) => this.#groups[group]?.replica,
     });
     this.#loop = new ReadyLoop({
@@ -273,6 +274,7 @@ export class Member implements Cluster {
       group,
       node: nodeId,
       storage: log.storage(group),
+      isNewGroup: this.#newGroups.has(group),
       engine,
       appliedIndex: applied.index,
       clock,

@@ -27,7 +27,7 @@ const groupBytesMax = 1 << 20;
 /** An answer or a frame may have been dropped: unanswered groups are sent again after this long. */
 const resendMs = 1_000;
 const reopenMs = 500;
-/** A session that has been idle this long is replaced before use; replicas end it at twice that (`replica/sessions`). */
+/** A session that has been idle this long is replaced before use; replicas end it long after that (`replica/sessions`). */
 const sessionRestMs = 5 * 60_000;
 
 export interface Leader {
@@ -54,6 +54,9 @@ interface Unanswered {
   body: Uint8Array;
   readonly deadlineMs: number;
   isAnswered: boolean;
+  /** How often it was sent, and which of all sends was its last. */
+  sends: number;
+  lastSend: number;
 }
 
 interface Waiting {
@@ -81,6 +84,7 @@ export class Origin {
   #acknowledged = 0;
   #session: Session = { kind: 'none' };
   #nonce = 0;
+  #sends = 0;
   #lastUsedMs = 0;
   #sentAgainMs = 0;
   #mustSendAgain = false;
@@ -109,6 +113,8 @@ export class Origin {
     const leader = this.#options.leader();
     if (leader === undefined || !this.#ensureSession(leader)) return;
     while (
+      // A leader on this node may answer at once that the session has ended.
+      this.#session.kind === 'open' &&
       this.#waiting.length > 0 &&
       this.#unanswered.length < unansweredGroupsMax &&
       (this.#unanswered.length === 0 || this.#unansweredBytes < unansweredBytesMax)
@@ -158,7 +164,7 @@ export class Origin {
         this.#mustSendAgain = true;
         return;
       case 'unknown-session':
-        this.#endSession();
+        this.#endSession(group);
         return;
     }
     this.#forget(group);
@@ -226,6 +232,8 @@ export class Origin {
       body: encodeCommands(submissions),
       deadlineMs: first.deadlineMs,
       isAnswered: false,
+      sends: 0,
+      lastSend: 0,
     };
     this.#unanswered.push(group);
     this.#unansweredBytes += group.body.length;
@@ -235,6 +243,9 @@ export class Origin {
 
   #send(leader: Leader, group: Unanswered): void {
     assert(this.#session.kind === 'open', 'groups are sent in a session');
+    this.#sends += 1;
+    group.sends += 1;
+    group.lastSend = this.#sends;
     this.#options.send(leader, {
       kind: 'commands',
       session: sessionId(this.#session.id),
@@ -293,11 +304,25 @@ export class Origin {
     }
   }
 
-  /** The shard has forgotten the session: what was sent may have happened, and no more of it will. */
-  #endSession(): void {
+  /**
+   * The shard has forgotten the session, for good. What was sent only once, and after the group that is refused, meets the same refusal: it
+   * did not happen, and goes again in the next session. Anything else may have happened, and no more of it will.
+   */
+  #endSession(refused: Unanswered): void {
     this.#session = { kind: 'none' };
     this.#unansweredBytes = 0;
-    for (const { submissions } of this.#unanswered.splice(0)) this.#fail(submissions, 'in-doubt');
+    const again: Waiting[] = [];
+    for (const group of this.#unanswered.splice(0)) {
+      const { submissions, deadlineMs } = group;
+      if (group.sends > 1 || group.lastSend < refused.lastSend) {
+        this.#fail(submissions, 'in-doubt');
+        continue;
+      }
+      if (submissions.length === 0) continue;
+      const bytes = submissions.reduce((sum, submission) => sum + submission.bytes.length, 0);
+      again.push({ submissions: [...submissions], deadlineMs, bytes });
+    }
+    this.#waiting.unshift(...again);
     this.flush();
   }
 }

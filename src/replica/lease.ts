@@ -2,9 +2,10 @@
  * The leader's lease: until when no other node can have been elected (Raft dissertation, 6.4.1).
  *
  * A voter that answers a heartbeat grants no vote until its own election timer has run out, which is at least
- * (electionTicks - 1) ticks after the heartbeat reached it, and so after it was *sent*. If a majority answered heartbeats
- * sent at or after `s`, there is no other leader before `s + (electionTicks - 1) ticks`. From that a configured drift is
- * taken off, for monotonic clocks that do not run equally fast and timers that fire a little early.
+ * (electionTicks - 1) of its ticks after the heartbeat reached it, and so after it was *sent*. It says how long that is, its
+ * *promise*, since nodes may be configured differently while their configuration is being changed. There is no other leader before
+ * the promises of a majority have run out, counted from sending. From that a configured drift is taken off, for monotonic clocks
+ * that do not run equally fast.
  *
  * The traps, and where they are closed: time is measured from sending, not from the answer (here); a voter
  * that restarts, or is told of a higher term, forgets its leader, so the core holds its votes for an election timeout all the same
@@ -20,28 +21,32 @@ import type { ConfState } from '../raft/message.ts';
 
 export class Lease {
   readonly #self: NodeId;
-  readonly #lengthMs: number;
-  /** By voter, the latest time at which a heartbeat that it answered in this term was sent. */
-  readonly #answeredMs = new Map<NodeId, number>();
+  readonly #driftMs: number;
+  /** By voter, until when it has promised, in this term, to grant no vote. */
+  readonly #promisedMs = new Map<NodeId, number>();
   #isRevoked = false;
   #endMs = Number.NEGATIVE_INFINITY;
 
-  /** `lengthMs` is (electionTicks - 1) × the tick, less the drift. */
-  constructor(options: { readonly self: NodeId; readonly lengthMs: number }) {
+  constructor(options: { readonly self: NodeId; readonly driftMs: number }) {
     this.#self = options.self;
-    this.#lengthMs = options.lengthMs;
+    this.#driftMs = options.driftMs;
   }
 
-  /** A voter answered, in this term, a heartbeat that was sent at `sentMs` of our monotonic clock. */
-  answered(voter: NodeId, sentMs: number, members: ConfState): void {
-    if (sentMs <= (this.#answeredMs.get(voter) ?? Number.NEGATIVE_INFINITY)) return;
-    this.#answeredMs.set(voter, sentMs);
-    this.#endMs = this.#quorumMs(members) + this.#lengthMs;
+  /** A voter answered, in this term, a heartbeat sent at `sentMs` of our monotonic clock, and promised `promiseMs`. */
+  answered(
+    voter: NodeId,
+    answer: { readonly sentMs: number; readonly promiseMs: number },
+    members: ConfState,
+  ): void {
+    const promisedMs = answer.sentMs + answer.promiseMs;
+    if (promisedMs <= (this.#promisedMs.get(voter) ?? Number.NEGATIVE_INFINITY)) return;
+    this.#promisedMs.set(voter, promisedMs);
+    this.recount(members);
   }
 
   /** The members changed: the quorum is counted anew. */
   recount(members: ConfState): void {
-    this.#endMs = this.#quorumMs(members) + this.#lengthMs;
+    this.#endMs = this.#quorumMs(members) - this.#driftMs;
   }
 
   /** Leadership was offered to another node; reads go by ReadIndex for the rest of the term. */
@@ -60,12 +65,12 @@ export class Lease {
     return Math.min(incoming, this.#majorityMs(members.votersOutgoing));
   }
 
-  /** The latest time such that a majority of `voters` answered a heartbeat sent then or later. */
+  /** The latest time until which a majority of `voters` has promised. */
   #majorityMs(voters: readonly NodeId[]): number {
     const times = voters.map((voter) =>
       voter === this.#self
         ? Number.POSITIVE_INFINITY
-        : (this.#answeredMs.get(voter) ?? Number.NEGATIVE_INFINITY),
+        : (this.#promisedMs.get(voter) ?? Number.NEGATIVE_INFINITY),
     );
     times.sort((left, right) => right - left);
     return times[majority(voters.length) - 1] ?? Number.NEGATIVE_INFINITY;

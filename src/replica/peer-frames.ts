@@ -4,7 +4,7 @@
  * Layouts, big-endian:
  *
  *     heartbeats  f64 sentMs | u16 count | heartbeat…
- *     answers     f64 sentMs (of the heartbeats answered) | u48 wallMs | u16 count | answer…
+ *     answers     f64 sentMs (of the heartbeats answered) | u48 wallMs | u32 promiseMs | u16 count | answer…
  *     heartbeat   u16 group | u48 term | u48 commit | u8 length | context
  *     answer      u16 group | u48 term | u8 length | context
  *     raft        u16 group | message (raft/codec)
@@ -22,6 +22,7 @@ import { asBuffer } from './bytes.ts';
 export const frameKind = { heartbeats: 1, answers: 2, raft: 3 } as const;
 
 const contextBytesMax = 255;
+const answersHeadBytes = 8 + 6 + 4 + 2;
 
 export interface GroupMessage {
   readonly group: GroupId;
@@ -35,6 +36,8 @@ export interface Heartbeats {
 
 export interface Answers extends Heartbeats {
   readonly wallMs: number;
+  /** How long the sender grants no vote from when it got the heartbeats. */
+  readonly promiseMs: number;
 }
 
 export function encodeHeartbeats(heartbeats: Heartbeats): Uint8Array {
@@ -72,9 +75,10 @@ export function decodeHeartbeats(
 }
 
 export function encodeAnswers(answers: Answers): Uint8Array {
-  const buffer = allocate(16, 9, answers.messages);
+  const buffer = allocate(answersHeadBytes, 9, answers.messages);
   let at = buffer.writeDoubleBE(answers.sentMs, 0);
   at = buffer.writeUIntBE(answers.wallMs, at, 6);
+  at = buffer.writeUInt32BE(answers.promiseMs, at);
   at = buffer.writeUInt16BE(answers.messages.length, at);
   for (const { group, message: answer } of answers.messages) {
     at = buffer.writeUInt16BE(group, at);
@@ -86,8 +90,8 @@ export function encodeAnswers(answers: Answers): Uint8Array {
 
 export function decodeAnswers(payload: Uint8Array, from: NodeId, to: NodeId): Answers | undefined {
   const buffer = asBuffer(payload);
-  if (buffer.length < 16) return undefined;
-  const messages = readList(buffer, 14, 9, (at, context) => ({
+  if (buffer.length < answersHeadBytes) return undefined;
+  const messages = readList(buffer, answersHeadBytes - 2, 9, (at, context) => ({
     group: groupId(buffer.readUInt16BE(at)),
     message: message({
       type: 'MsgHeartbeatResp',
@@ -97,7 +101,14 @@ export function decodeAnswers(payload: Uint8Array, from: NodeId, to: NodeId): An
       context,
     }),
   }));
-  return messages && { sentMs: buffer.readDoubleBE(0), wallMs: buffer.readUIntBE(8, 6), messages };
+  return (
+    messages && {
+      sentMs: buffer.readDoubleBE(0),
+      wallMs: buffer.readUIntBE(8, 6),
+      promiseMs: buffer.readUInt32BE(14),
+      messages,
+    }
+  );
 }
 
 export function encodeRaft({ group, message: sent }: GroupMessage): readonly Uint8Array[] {

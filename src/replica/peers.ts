@@ -37,6 +37,7 @@ export class Peers {
   readonly #transport: Pick<Transport, 'send'>;
   readonly #clock: Clock;
   readonly #walls: WallClocks;
+  readonly #promiseMs: number;
   readonly #replicaOf: (group: GroupId) => Replica | undefined;
   readonly #gathered = new Map<NodeId, Gathered>();
 
@@ -45,12 +46,15 @@ export class Peers {
     readonly transport: Pick<Transport, 'send'>;
     readonly clock: Clock;
     readonly walls: WallClocks;
+    /** How long this node grants no vote after a heartbeat; whole ms. */
+    readonly promiseMs: number;
     readonly replicaOf: (group: GroupId) => Replica | undefined;
   }) {
     this.#self = options.self;
     this.#transport = options.transport;
     this.#clock = options.clock;
     this.#walls = options.walls;
+    this.#promiseMs = options.promiseMs;
     this.#replicaOf = options.replicaOf;
   }
 
@@ -85,7 +89,8 @@ export class Peers {
       }
       if (answers.length > 0 && answersMs !== undefined) {
         const wallMs = Math.max(0, Math.floor(this.#clock.wallMs()));
-        const frame = encodeAnswers({ sentMs: answersMs, wallMs, messages: answers });
+        const promiseMs = this.#promiseMs;
+        const frame = encodeAnswers({ sentMs: answersMs, wallMs, promiseMs, messages: answers });
         this.#transport.send(peer, 'control', frameKind.answers, [frame]);
       }
       answers.length = 0;
@@ -114,7 +119,7 @@ export class Peers {
         for (const { group, message } of answers.messages) {
           const replica = this.#replicaOf(group);
           replica?.step(message);
-          replica?.heartbeatAnswered(from, term(message.term), answers.sentMs);
+          replica?.heartbeatAnswered(from, term(message.term), answers);
         }
         return true;
       }

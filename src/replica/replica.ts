@@ -56,6 +56,8 @@ export interface ReplicaOptions {
   readonly group: GroupId;
   readonly node: NodeId;
   readonly storage: Storage;
+  /** This process created the group: nobody was answered in it before. */
+  readonly isNewGroup: boolean;
   readonly engine: Engine;
   /** The index that the engine's data stands at. */
   readonly appliedIndex: number;
@@ -102,7 +104,9 @@ export class Replica {
     this.#appliedIndex = options.appliedIndex;
     this.#raft = new RawNode({
       id: node,
+      name: `group ${group}`,
       storage,
+      isNewGroup: options.isNewGroup,
       random: options.random,
       electionTicks: settings.electionTicks,
       heartbeatTicks: 1,
@@ -178,9 +182,13 @@ export class Replica {
   }
 
   /** A voter answered, in `answerTerm`, the heartbeat that was sent at `sentMs` of our monotonic clock. */
-  heartbeatAnswered(from: NodeId, answerTerm: Term, sentMs: number): void {
+  heartbeatAnswered(
+    from: NodeId,
+    answerTerm: Term,
+    answer: { readonly sentMs: number; readonly promiseMs: number },
+  ): void {
     if (this.#isLeader && answerTerm === this.#term) {
-      this.#lease?.answered(from, sentMs, this.members);
+      this.#lease?.answered(from, answer, this.members);
     }
   }
 
@@ -448,7 +456,7 @@ export class Replica {
   /** Heartbeats go out at once: their answers start the lease and tell the voters' clocks. */
   #beginTerm(): void {
     const { node, settings } = this.#options;
-    this.#lease = new Lease({ self: node, lengthMs: settings.leaseMs });
+    this.#lease = new Lease({ self: node, driftMs: settings.clockDriftMs });
     this.#lease.recount(this.members);
     this.#hasClockBegun = false;
     this.#ticksUnsettled = 0;

@@ -26,6 +26,8 @@ interface Session {
   lastSequence: number;
   acknowledged: number;
   lastUsedMs: number;
+  /** Found idle at a sweep; the next one ends it, unless it is used in between. */
+  isIdle: boolean;
   readonly replies: Map<number, readonly Reply[]>;
 }
 
@@ -61,6 +63,7 @@ export class Sessions {
       lastSequence: 0,
       acknowledged: 0,
       lastUsedMs: timeMs,
+      isIdle: false,
       replies,
     });
     return id;
@@ -81,6 +84,7 @@ export class Sessions {
     const session = this.#sessions.get(group.session);
     if (session === undefined) return 'unknown';
     session.lastUsedMs = timeMs;
+    session.isIdle = false;
     if (group.sequence <= session.lastSequence) return 'duplicate';
     assert(group.sequence === session.lastSequence + 1, 'a session enters the log without a gap');
     session.lastSequence = group.sequence;
@@ -112,12 +116,17 @@ export class Sessions {
     return sequence <= (this.#sessions.get(id)?.acknowledged ?? Infinity);
   }
 
-  /** Ends what has been idle too long at an entry's time. */
+  /**
+   * Ends what has been idle too long at an entry's time, but only what the sweep before found so: a single step of time, after
+   * all machines were suspended, says nothing about who is alive.
+   */
   expire(timeMs: number): void {
     if (timeMs - this.#sweptMs < sweepEveryMs) return;
     this.#sweptMs = timeMs;
     for (const session of this.#sessions.values()) {
-      if (timeMs - session.lastUsedMs > sessionIdleMs) this.#sessions.delete(session.id);
+      if (timeMs - session.lastUsedMs <= sessionIdleMs) continue;
+      if (session.isIdle) this.#sessions.delete(session.id);
+      session.isIdle = true;
     }
   }
 }

@@ -13,8 +13,10 @@ export interface ReplicaSettings {
   readonly electionTimeoutMs: number;
   /** `electionTimeoutMs` in heartbeats, at least 4. */
   readonly electionTicks: number;
-  /** What (electionTicks - 1) ticks last at least, less the drift. */
-  readonly leaseMs: number;
+  /** How long this node, as a voter, grants no vote after a heartbeat: what (electionTicks - 1) ticks last at least. */
+  readonly promiseMs: number;
+  /** How much monotonic clocks may differ within a promise. */
+  readonly clockDriftMs: number;
   readonly reads: 'lease' | 'read-index';
 }
 
@@ -26,8 +28,8 @@ export function replicaSettings(given: {
 }): ReplicaSettings {
   const { heartbeatMs, electionTimeoutMs, clockDriftMs, reads } = given;
   const electionTicks = Math.floor(electionTimeoutMs / heartbeatMs);
-  const leaseMs = (electionTicks - 1) * (heartbeatMs - tickSlackMs) - clockDriftMs;
-  return { heartbeatMs, electionTimeoutMs, electionTicks, leaseMs, reads };
+  const promiseMs = (electionTicks - 1) * (heartbeatMs - tickSlackMs);
+  return { heartbeatMs, electionTimeoutMs, electionTicks, promiseMs, clockDriftMs, reads };
 }
 
 /** The core's bounds, the same for every group. */

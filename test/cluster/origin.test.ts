@@ -33,11 +33,11 @@ class Scene {
     this.origin.flush();
   }
 
-  submit(name: string): void {
+  submit(name: string, bytes: Uint8Array = Buffer.from(name)): void {
     this.origin.submit({
       path: 'log',
       database: 0,
-      bytes: Buffer.from(name),
+      bytes,
       settle: (reply) => this.outcomes.push(`${name} ${reply}`),
       fail: (failure) => this.outcomes.push(`${name} ${failure}`),
     });
@@ -156,19 +156,37 @@ test('an answer is taken once, and only in the session and for the group that it
   assert.deepEqual(scene.outcomes, ['a right']);
 });
 
-test('a session that the shard has forgotten leaves what was sent in doubt, and another is opened', () => {
+test('what a leader refuses because the shard has forgotten the session goes again in another', () => {
   const scene = new Scene().open();
   scene.command('a');
   scene.command('b');
-  scene.origin.answered(7, 1, { kind: 'unknown-session' });
-  assert.deepEqual(scene.outcomes, ['a in-doubt', 'b in-doubt']);
   scene.command('c');
+  scene.origin.answered(7, 2, { kind: 'unknown-session' });
+  assert.deepEqual(scene.outcomes, ['a in-doubt'], 'the one before may have been applied in time');
   assert.deepEqual(scene.opened, [1, 2]);
   scene.takeSent();
   scene.open(8);
-  assert.deepEqual(scene.takeSent(), ['1×1'], 'sequences begin anew');
-  scene.answer(1, 'ok', 8);
-  assert.deepEqual(scene.outcomes.at(-1), 'c ok');
+  assert.deepEqual(scene.takeSent(), ['1×2'], 'sequences begin anew');
+});
+
+test('what was sent twice to a shard that has forgotten the session is in doubt', () => {
+  const scene = new Scene().open();
+  scene.command('a');
+  scene.origin.sendAgain();
+  scene.origin.answered(7, 1, { kind: 'unknown-session' });
+  assert.deepEqual(scene.outcomes, ['a in-doubt']);
+});
+
+test('a leader on this node that ends the session while much waits is sent no more of it', () => {
+  const scene = new Scene().open();
+  scene.onSend = ({ sequence }) => {
+    scene.origin.answered(7, sequence, { kind: 'unknown-session' });
+  };
+  const big = Buffer.alloc(700_000);
+  for (const name of ['a', 'b', 'c']) scene.submit(name, big);
+  scene.origin.flush();
+  assert.deepEqual(scene.opened, [1, 2]);
+  assert.deepEqual(scene.outcomes, []);
 });
 
 test('after a gap everything unanswered is sent again with the next tick', () => {

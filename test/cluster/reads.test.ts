@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeRaft, frameKind } from '../../src/replica/peer-frames.ts';
+import { replicaSettings } from '../../src/replica/settings.ts';
 import { VirtualCluster } from '../support/virtual-cluster.ts';
 import type { SentFrame } from '../support/virtual-node.ts';
 
@@ -206,4 +207,27 @@ test('a restarted voter does not help to elect anybody while a lease may rest on
       assert.ok(!(isElected && call.isReplied), `seed ${seed}: two nodes answer reads`);
     }
   }
+});
+
+test('a leader whose voters are configured with a shorter election timeout does not outlive their promise', async () => {
+  // The leader's own configuration would give it a lease of 1,900 ms; the others elect after 500 to 1,000 ms.
+  const cluster = new VirtualCluster();
+  const [first] = cluster.nodes;
+  assert.ok(first !== undefined);
+  first.settings = replicaSettings({
+    heartbeatMs: 50,
+    electionTimeoutMs: 2_000,
+    clockDriftMs: 50,
+    reads: 'lease',
+  });
+  await cluster.form();
+  const former = cluster.leader();
+  assert.equal(former, first, 'the node with the longer timeout leads');
+  assert.equal(await cluster.write(former, 'SET k old'), '+OK');
+  cluster.isolate(former);
+  const next = await cluster.untilLedByAnother(former);
+  assert.equal(await cluster.write(next, 'SET k new'), '+OK');
+  const read = former.read('GET k');
+  await cluster.advance(20);
+  assert.equal(read.isDone, false, 'nobody confirms the former leader');
 });

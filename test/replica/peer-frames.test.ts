@@ -43,7 +43,11 @@ const timeMs = fc.double({ min: 0, max: 1e12, noNaN: true });
 
 const plain = { noNullPrototype: true };
 const heartbeats = fc.record({ sentMs: timeMs, messages: fc.array(heartbeat) }, plain);
-const answers = fc.record({ sentMs: timeMs, wallMs: u48, messages: fc.array(answer) }, plain);
+const promiseMs = fc.nat();
+const answers = fc.record(
+  { sentMs: timeMs, wallMs: u48, promiseMs, messages: fc.array(answer) },
+  plain,
+);
 
 test('heartbeats of many groups come back as they were encoded, to the very fraction of a millisecond', () => {
   const property = fc.property(heartbeats, (said) => {

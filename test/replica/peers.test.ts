@@ -45,6 +45,7 @@ class Scene {
       },
       clock,
       walls: new WallClocks({ clock, self }),
+      promiseMs: 441,
       replicaOf: (group) => this.#replica(group),
     });
   }
@@ -52,7 +53,7 @@ class Scene {
   #replica(group: GroupId): Replica {
     const replica = {
       step: ({ type }: Message) => this.stepped.push(`${group} ${type}`),
-      heartbeatAnswered: (_from: number, _term: number, sentMs: number) =>
+      heartbeatAnswered: (_from: number, _term: number, { sentMs }: { readonly sentMs: number }) =>
         this.answeredMs.push(sentMs),
     };
     return replica as unknown as Replica;
@@ -67,7 +68,7 @@ class Scene {
   answers(sentMs: number): boolean {
     const said = message({ type: 'MsgHeartbeatResp', to: self, from: peer, term: term(3) });
     const messages = [{ group: groupId(1), message: said }];
-    const frame = encodeAnswers({ sentMs, wallMs: 5_000, messages });
+    const frame = encodeAnswers({ sentMs, wallMs: 5_000, promiseMs: 441, messages });
     return this.peers.receive(peer, frameKind.answers, frame);
   }
 }

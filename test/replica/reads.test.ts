@@ -42,8 +42,9 @@ class Scene {
 
   /** A lease until 400 ms from now. */
   newLease(): Lease {
-    const lease = new Lease({ self: nodeId(1), lengthMs: 400 });
-    lease.answered(nodeId(2), this.nowMs, { ...emptyConfState, voters: [1, 2, 3].map(nodeId) });
+    const lease = new Lease({ self: nodeId(1), driftMs: 0 });
+    const answer = { sentMs: this.nowMs, promiseMs: 400 };
+    lease.answered(nodeId(2), answer, { ...emptyConfState, voters: [1, 2, 3].map(nodeId) });
     return lease;
   }
 

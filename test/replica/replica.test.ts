@@ -52,6 +52,7 @@ class Scene {
       group,
       node: self,
       storage: log.storage(group),
+      isNewGroup: true,
       engine: createMemoryEngine({ random, timers: this.timers, latin1Slice }),
       appliedIndex: 0,
       clock,
@@ -79,7 +80,7 @@ class Scene {
       self,
       timers: this.timers,
       log,
-      peers: new Peers({ self, transport, clock, walls, replicaOf }),
+      peers: new Peers({ self, transport, clock, walls, promiseMs: 441, replicaOf }),
       gather: () => undefined,
       onFailed: (error) => {
         throw error;

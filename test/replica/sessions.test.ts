@@ -68,7 +68,7 @@ test('a node that opens another session ends its former one, and only its own', 
   assert.equal(sessions.nodeOf(second), 1);
 });
 
-test('a session ends by the time of entries when it has been idle too long', () => {
+test('a session ends when two sweeps, by the time of entries, find it idle too long', () => {
   const sessions = new Sessions();
   const idle = sessions.open(asked(1), 100_000);
   const used = sessions.open(asked(2), 100_000);
@@ -76,8 +76,22 @@ test('a session ends by the time of entries when it has been idle too long', () 
   sessions.expire(100_000 + sessionIdleMs);
   assert.equal(sessions.lastSequence(idle), 0, 'not yet: idle for exactly the limit');
   sessions.expire(100_000 + sessionIdleMs + 60_001);
+  assert.equal(sessions.lastSequence(idle), 0, 'found idle once: it might be a step of time');
+  sessions.expire(100_000 + sessionIdleMs + 120_000);
+  assert.equal(sessions.lastSequence(idle), 0, 'no sweep yet');
+  sessions.expire(100_000 + sessionIdleMs + 120_001);
   assert.equal(sessions.lastSequence(idle), undefined);
   assert.equal(sessions.lastSequence(used), 1);
+});
+
+test('a session that is used after a step of time stays', () => {
+  const sessions = new Sessions();
+  const id = sessions.open(asked(1), 100_000);
+  const later = 100_000 + 24 * 3_600_000;
+  sessions.expire(later);
+  sessions.admit(group(id, 1), later + 1);
+  sessions.expire(later + 60_001);
+  assert.equal(sessions.lastSequence(id), 1);
 });
 
 test('a request for a session that was held up on its way does not end the one that its node opened since', () => {

@@ -91,6 +91,7 @@ export class VirtualNode {
   /** What this node is configured with; changes count from the next start. */
   members: readonly NodeId[];
   shards: number;
+  settings: ReplicaSettings;
   wallOffsetMs = 0;
   /** Writes are begun and do not end until this is false again. */
   isDiskHeld = false;
@@ -111,6 +112,7 @@ export class VirtualNode {
     this.id = options.id;
     this.members = options.members;
     this.shards = options.shards;
+    this.settings = options.settings;
   }
 
   get isUp(): boolean {
@@ -329,7 +331,8 @@ export class VirtualNode {
     readonly random: { next(): number };
   }): Member {
     const { life, identity, log, transport, random } = parts;
-    const { time, settings, commandTimeoutMs, wrapEngine } = this.#options;
+    const { settings } = this;
+    const { time, commandTimeoutMs, wrapEngine } = this.#options;
     const timers = time.timersOf(life.process);
     const bornMs = time.nowMs - Math.floor(random.next() * 1e6);
     const clock = {
