@@ -36,6 +36,8 @@ export interface RaftConfig {
    * `checkQuorum` alone forget the leader), nor of a restart, before which such a word may have been answered.
    */
   readonly holdVotes?: boolean;
+  /** This process created the group, so nothing was answered in it before: votes need not be held at the start. */
+  readonly isNewGroup?: boolean;
   /** `safe` asks a quorum; `lease-based` trusts that clocks run alike and needs `checkQuorum`. */
   readonly readOnly: 'safe' | 'lease-based';
   /** Whether work of storage is handed out as messages (see `ready.ts`); production always does. */

@@ -99,7 +99,10 @@ export class Raft {
     this.vote = hardState.vote;
     const applied = config.applied ?? index(0);
     this.log.restoreCommitted({ commit: hardState.commit, applied });
-    if (config.holdVotes === true && hardState.term > 0) this.holdElapses = config.electionTicks;
+    // Not by the term on disk: a heartbeat is answered, and a lease begun, before the term that it brings is durable.
+    if (config.holdVotes === true && config.isNewGroup !== true) {
+      this.holdElapses = config.electionTicks;
+    }
     this.becomeFollower(this.term, noNode);
     const voters = allVoters(confState).map(hex).join(',');
     const { last, committed } = this.log;

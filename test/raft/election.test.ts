@@ -253,6 +253,32 @@ test('held votes: a restarted voter grants no unforced vote for one election tim
   assert.equal(stepAt(cluster, follower, again)[0]?.reject, false, 'a forced one at once');
 });
 
+test('held votes: a voter that crashed before the term it answered in was durable holds its vote all the same', () => {
+  const cluster = new Cluster({ seed: 1, voters: 3, config: { holdVotes: true } });
+  const follower = cluster.member(2);
+  const beat = { type: 'MsgHeartbeat' as const, from: nodeId(1), to: nodeId(2), term: term(1) };
+  follower.raw.step(message(beat));
+  cluster.pump(follower);
+  assert.deepEqual(
+    cluster.messages.splice(0).map(({ type, term: answered }) => [type, answered]),
+    [['MsgHeartbeatResp', 1]],
+    'a lease may rest on it',
+  );
+  cluster.crash(follower);
+  assert.equal(follower.storage.hardState.term, 0);
+  cluster.restart(follower);
+  for (let ticks = 0; ticks < electionTicks; ticks += 1) {
+    assert.deepEqual(stepAt(cluster, follower, laterVote), []);
+    follower.raw.tick();
+  }
+  assert.equal(stepAt(cluster, follower, laterVote)[0]?.reject, false);
+});
+
+test('held votes: who has just created the group votes at once', () => {
+  const cluster = new Cluster({ seed: 1, voters: 3, config: { holdVotes: true } });
+  assert.equal(stepAt(cluster, cluster.member(2), laterVote)[0]?.reject, false);
+});
+
 test('held votes: a node campaigns neither for itself nor forgets its leader meanwhile', () => {
   const { follower } = followerThatForgot(true);
   follower.raw.campaign();

@@ -110,7 +110,7 @@ export class Cluster {
       id,
       config,
       storage,
-      raw: new RawNode(config),
+      raw: new RawNode({ ...config, isNewGroup: true }),
       isUp: true,
       appendWork: [],
       applyWork: [],

@@ -104,7 +104,7 @@ export class Story {
       id,
       config,
       storage,
-      raw: new RawNode(config),
+      raw: new RawNode({ ...config, isNewGroup: true }),
       appendWork: [],
       applyWork: [],
       history: [start ?? emptySnapshot],
