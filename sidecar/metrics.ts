@@ -230,6 +230,20 @@ const rows: readonly MetricRow[] = [
     read: ofShards(({ applied }) => applied),
   },
   {
+    kind: 'counter',
+    name: 'outrigger_raft_proposals_total',
+    help: 'Entries that this node has proposed as the leader of the shard.',
+    labels: ['shard'],
+    read: ofShards(({ proposals }) => proposals),
+  },
+  {
+    kind: 'counter',
+    name: 'outrigger_shard_leader_changes_total',
+    help: 'How often this node has learned of another leader of the shard than the last.',
+    labels: ['shard'],
+    read: ofShards(({ leaderChanges }) => leaderChanges),
+  },
+  {
     kind: 'gauge',
     name: 'outrigger_client_connections',
     help: 'Open client connections.',

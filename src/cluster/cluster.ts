@@ -44,6 +44,10 @@ export interface ShardStatus {
   readonly commit: number;
   readonly applied: number;
   readonly voters: readonly NodeId[];
+  /** Entries proposed by this node as leader, since it started. */
+  readonly proposals: number;
+  /** How often this node, since it started, has learned of another leader than the last it knew. */
+  readonly leaderChanges: number;
   readonly databases: readonly {
     readonly database: number;
     readonly keys: number;

@@ -227,6 +227,8 @@ export class Member implements Cluster {
         commit: replica.commitIndex,
         applied: replica.appliedIndex,
         voters: replica.members.voters,
+        proposals: replica.proposals,
+        leaderChanges: replica.leaderChanges,
         databases,
         bytes,
         hits,

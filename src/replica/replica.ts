@@ -87,6 +87,11 @@ export class Replica {
   #early: Early[] = [];
   #earlyReads: ReadBatch[] = [];
   #lease: Lease | undefined;
+  /** Entries that the core has taken from here. */
+  proposals = 0;
+  /** Leaders learned of, each time another than the last. */
+  leaderChanges = 0;
+  #lastLeader: NodeId = noNode;
   #term: Term;
   #leader: NodeId = noNode;
   #isLeader = false;
@@ -405,6 +410,7 @@ export class Replica {
     const data = encodeBatch({ timeMs: this.#leaderClock.nowMs(), groups: taken.groups });
     if (this.#raft.propose(data) !== 'ok') return false;
     this.#proposals.proposed(taken, this.#raft.lastIndex);
+    this.proposals += 1;
     return true;
   }
 
@@ -448,6 +454,10 @@ export class Replica {
     const isElected = isLeader && (!this.#isLeader || nowTerm !== this.#term);
     this.#term = nowTerm;
     this.#leader = lead;
+    if (lead !== noNode && lead !== this.#lastLeader) {
+      this.#lastLeader = lead;
+      this.leaderChanges += 1;
+    }
     this.#isLeader = isLeader;
     if (isElected) this.#beginTerm();
     this.#options.events.onLeadership(this.group);

@@ -90,6 +90,8 @@ export class FakeCluster implements Cluster {
       commit: 10,
       applied: 10,
       voters: [nodeId(1), nodeId(2), nodeId(3)],
+      proposals: 0,
+      leaderChanges: 1,
       databases: this.toy(shard).databases(),
       bytes: 100,
       hits: 3,
