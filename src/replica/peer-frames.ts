@@ -71,7 +71,9 @@ export function decodeHeartbeats(
       context,
     }),
   }));
-  return messages && { sentMs: buffer.readDoubleBE(0), messages };
+  // A leader has a term; 0 marks what a node says to itself.
+  if (messages?.some(({ message: beat }) => beat.term === 0) !== false) return undefined;
+  return { sentMs: buffer.readDoubleBE(0), messages };
 }
 
 export function encodeAnswers(answers: Answers): Uint8Array {

@@ -16,10 +16,11 @@ import {
 const from = nodeId(2);
 const to = nodeId(1);
 const u48 = fc.integer({ min: 0, max: 2 ** 48 - 1 });
+const leaderTerm = fc.integer({ min: 1, max: 2 ** 48 - 1 });
 const context = fc.uint8Array({ maxLength: 20 }).map((bytes) => Buffer.from(bytes));
 
 const heartbeat = fc
-  .tuple(fc.integer({ min: 0, max: 64 }), u48, u48, context)
+  .tuple(fc.integer({ min: 0, max: 64 }), leaderTerm, u48, context)
   .map(([group, at, commit, bytes]): GroupMessage => ({
     group: groupId(group),
     message: message({
@@ -54,6 +55,15 @@ test('heartbeats of many groups come back as they were encoded, to the very frac
     assert.deepEqual(decodeHeartbeats(encodeHeartbeats(said), from, to), said);
   });
   fc.assert(property);
+});
+
+test('heartbeats without a term are refused, with all that came along', () => {
+  const beat = (at: number): GroupMessage => ({
+    group: groupId(1),
+    message: message({ type: 'MsgHeartbeat', from, to, term: term(at) }),
+  });
+  const encoded = encodeHeartbeats({ sentMs: 1, messages: [beat(1), beat(0)] });
+  assert.equal(decodeHeartbeats(encoded, from, to), undefined);
 });
 
 test('answers to heartbeats come back as they were encoded', () => {
