@@ -1,8 +1,8 @@
 /**
  * One group's durable log as it is seen from memory: the `Storage` of the Raft core.
  *
- * It owns the base, the hard state, all terms and a tail of newest entries; older entries are fetched through
- * `readBack`. It must never show what is not durable: whoever writes calls `replaceSuffix` and `setHardState` only
+ * It owns the base, the hard state, all terms, the places of changes of members and a tail of newest entries; older
+ * entries are fetched through `readBack`. It must never show what is not durable: whoever writes calls `replaceSuffix` and `setHardState` only
  * after the write succeeded.
  */
 
@@ -31,6 +31,8 @@ export class GroupLog implements Storage {
   readonly base: GroupBase;
   readonly #readBack: (index: Index) => Entry;
   readonly #terms: TermRuns;
+  /** Indexes of entries that are not `normal`, ascending: few in the life of a group. */
+  readonly #confChanges: Index[] = [];
   readonly #tail = new Map<Index, Entry>();
   #tailBytesMax: number;
   #tailBytes = 0;
@@ -84,6 +86,12 @@ export class GroupLog implements Storage {
     return found;
   }
 
+  hasConfChange(low: Index, high: Index): boolean {
+    assert(low > this.base.index && high <= this.#last + 1, 'the range lies inside the log');
+    const before = this.#confChanges.findLast((at) => at < high);
+    return before !== undefined && before >= low;
+  }
+
   /** The log keeps no state machine; whoever keeps checkpoints answers in its place. */
   snapshot(): Snapshot | 'temporarily-unavailable' {
     return 'temporarily-unavailable';
@@ -102,6 +110,7 @@ export class GroupLog implements Storage {
     if (first.index <= this.#last) this.#truncate(first.index);
     for (const entry of entries) {
       this.#terms.append(entry.index, entry.term);
+      if (entry.type !== 'normal') this.#confChanges.push(entry.index);
       this.#tail.set(entry.index, entry);
       this.#tailBytes += tailBytes(entry);
       this.#last = entry.index;
@@ -127,6 +136,7 @@ export class GroupLog implements Storage {
       this.#forget(at);
     }
     this.#terms.truncate(from);
+    while ((this.#confChanges.at(-1) ?? 0) >= from) this.#confChanges.pop();
     this.#last = index(from - 1);
     this.#tailFirst = index(Math.min(this.#tailFirst, from));
   }

@@ -18,9 +18,6 @@ import { hex } from './trace.ts';
 /** `transfer`: the leader asked for it, so no pre-vote and no lease is in its way. */
 export type Campaign = 'pre-election' | 'election' | 'transfer';
 
-/** Bytes of committed entries read at once while looking for a change of configuration. */
-const scanBytes = 1024 * 1024;
-
 /** The context of a vote request whose campaign the leader forced; others carry none. */
 const forced = Uint8Array.of(1);
 
@@ -56,17 +53,8 @@ export function maybeCampaign(raft: Raft, campaign: Campaign): void {
 }
 
 /** Whether a configuration is committed that this node does not act by yet: its votes would be counted wrongly. */
-function hasUnappliedConfChange(raft: Raft): boolean {
-  const { log } = raft;
-  const end = index(log.committed + 1);
-  let from = index(log.applied + 1);
-  while (from < end) {
-    const entries = log.slice(from, end, scanBytes);
-    assert(entries !== 'compacted' && entries.length > 0, 'unapplied entries are in the log');
-    for (const entry of entries) if (entry.type !== 'normal') return true;
-    from = index(from + entries.length);
-  }
-  return false;
+function hasUnappliedConfChange({ log }: Raft): boolean {
+  return log.hasConfChange(index(log.applied + 1), index(log.committed + 1));
 }
 
 function startCampaign(raft: Raft, campaign: Campaign): void {

@@ -246,6 +246,17 @@ export class RaftLog {
     return limited([...stored, ...this.#unstable.slice(offset, high)], bytesMax);
   }
 
+  /** Whether any entry in [low, high) is a change of configuration. Reads nothing back: a log can be long. */
+  hasConfChange(low: Index, high: Index): boolean {
+    assert(high <= this.lastIndex + 1, 'a range of the log ends inside it');
+    const { offset } = this.#unstable;
+    const storedEnd = index(Math.min(high, offset));
+    if (low < storedEnd && this.#storage.hasConfChange(low, storedEnd)) return true;
+    if (high <= offset) return false;
+    const unstable = this.#unstable.slice(Math.max(low, offset), high);
+    return unstable.some(({ type }) => type !== 'normal');
+  }
+
   /**
    * Appends what follows `previous`, where that matches, and replaces what conflicts (section 5.3).
    * Returns the index of the last of `entries`, or undefined where `previous` does not match.

@@ -61,5 +61,7 @@ export interface Storage {
   term(index: Index): Term | Missing;
   /** Entries in [low, high), as many as fit in `bytesMax` bytes of data, but at least one. */
   entries(low: Index, high: Index, bytesMax: number): readonly Entry[] | Missing;
+  /** Whether any entry in [low, high), all of them durable, is not `normal`. Must not take longer for a longer range. */
+  hasConfChange(low: Index, high: Index): boolean;
   snapshot(): Snapshot | 'temporarily-unavailable';
 }

@@ -72,7 +72,8 @@ export function decodeHeartbeats(
     }),
   }));
   // A leader has a term; 0 marks what a node says to itself.
-  if (messages?.some(({ message: beat }) => beat.term === 0) !== false) return undefined;
+  const isUsable = messages?.every(({ message: beat }) => beat.term > 0) ?? false;
+  if (messages === undefined || !isUsable) return undefined;
   return { sentMs: buffer.readDoubleBE(0), messages };
 }
 

@@ -374,6 +374,44 @@ function describeStorage(current: Current, reopen: Reopen): void {
     assert.deepEqual(counts((await reopen()).storage(one)), [1, 1, 1, 1, 2, 3, 6, 6]);
   });
 
+  test('where changes of members stand is known over the whole log, through cuts and restarts', async () => {
+    const change = (at: number, type: EntryType, termOfEntry = 1): Entry => ({
+      ...entry(at, termOfEntry),
+      type,
+    });
+    const has = (log: Log, low: number, high: number): boolean =>
+      log.storage(one).hasConfChange(index(low), index(high));
+    await current().write([
+      created(one, [
+        ...run(1, 2),
+        change(3, 'conf-change'),
+        ...run(4, 5),
+        change(6, 'conf-change-v2'),
+        ...run(7, 8),
+        change(9, 'conf-change'),
+      ]),
+    ]);
+    await current().write([{ group: one, entries: run(7, 10, 2) }]);
+    for await (const log of nowAndReopened(current, reopen)) {
+      assert.deepEqual(
+        [
+          [1, 3],
+          [1, 4],
+          [3, 3],
+          [4, 6],
+          [4, 7],
+          [4, 11],
+          [7, 11],
+        ].map(([low = 0, high = 0]) => has(log, low, high)),
+        [false, true, false, false, true, true, false],
+      );
+    }
+    await current().write([{ group: one, entries: [entry(6, 3)] }]);
+    for await (const log of nowAndReopened(current, reopen)) {
+      assert.deepEqual([has(log, 1, 7), has(log, 4, 7)], [true, false]);
+    }
+  });
+
   test('entries of every age are read back, in any range', async () => {
     const data = (at: number): string => `${String(at)} ${'x'.repeat(2000)}`;
     const entries = run(1, 100).map((each) => entry(each.index, 1, data(each.index)));

@@ -289,6 +289,54 @@ test('held votes: a node campaigns neither for itself nor forgets its leader mea
   assert.equal(cluster.member(2).raw.lead, 1);
 });
 
+test('looking for members that are not acted by yet reads no entry, however long the log', () => {
+  const cluster = new Cluster({ seed: 1, voters: 3 });
+  const leader = cluster.electNode(1);
+  for (let count = 0; count < 20; count += 1) cluster.propose(leader, `v${count}`);
+  cluster.settle();
+  cluster.tickAll();
+  cluster.settle();
+  const follower = cluster.member(2);
+  const { commit } = follower.raw;
+  assert.ok(commit > 20);
+  const { storage } = follower;
+  cluster.crash(follower);
+  const entries = storage.entries.bind(storage);
+  storage.hardState = { ...storage.hardState, commit };
+  storage.entries = () => assert.fail('an entry is read');
+  const raw = new RawNode({ ...follower.config, applied: index(1) });
+  raw.campaign();
+  assert.equal(raw.state, 'StatePreCandidate');
+  storage.entries = entries;
+});
+
+/** Node 2 starts again with a change of members that is committed and that its state machine does not hold. */
+function restartBeforeChange(holdsAt: 'storage' | 'memory'): RawNode {
+  const cluster = new Cluster({ seed: 1, voters: 3 });
+  const { config, storage } = cluster.member(2);
+  const first = { term: term(1), index: index(2), type: 'normal' as const, data: Buffer.of(1) };
+  const change = { ...first, index: index(3), type: 'conf-change-v2' as const };
+  const later = { ...first, index: index(4) };
+  const all = [first, change, later];
+  const stored = holdsAt === 'storage' ? all : [first];
+  storage.append(stored);
+  storage.hardState = { ...storage.hardState, term: term(1), commit: index(1 + stored.length) };
+  const raw = new RawNode(config);
+  const rest = all.slice(stored.length);
+  const at = { index: index(1 + stored.length), logTerm: term(1), term: term(1), commit: index(4) };
+  raw.step(message({ type: 'MsgApp', from: nodeId(1), to: nodeId(2), ...at, entries: rest }));
+  assert.equal(raw.commit, 4);
+  return raw;
+}
+
+for (const holdsAt of ['storage', 'memory'] as const) {
+  test(`a change of members in ${holdsAt} that is committed and not applied is in the way of a campaign`, () => {
+    const raw = restartBeforeChange(holdsAt);
+    raw.campaign();
+    assert.equal(raw.state, 'StateFollower');
+  });
+}
+
 test('learners and nodes outside the configuration do not campaign', () => {
   const cluster = new Cluster({ seed: 1, voters: 1, learners: 1, spares: 1 });
   for (const id of [2, 3]) {

@@ -58,6 +58,12 @@ export class StoryStorage implements Storage {
     return found;
   }
 
+  hasConfChange(low: Index, high: Index): boolean {
+    return this.#entries.some((each) => {
+      return each.index >= low && each.index < high && each.type !== 'normal';
+    });
+  }
+
   snapshot(): Snapshot {
     return this.latest;
   }
