@@ -49,7 +49,10 @@ export class Outrigger {
     this.#slotOf = options.slotOf;
   }
 
-  /** Sets a key. Rejects with a NodeError: `in-doubt` where it may have happened, any other where it did not. */
+  /**
+   * Sets a key. Rejects with a NodeError: `in-doubt` where it may have happened, any other (`busy`: too much is pending here) where it
+   * did not.
+   */
   async put(key: Bytes, value: Bytes, options: PutOptions = {}): Promise<void> {
     const ttl = options.ttlMs === undefined ? [] : ['PX', String(options.ttlMs)];
     await this.#run('log', key, ['SET', key, value, ...ttl]);
@@ -96,6 +99,7 @@ export class Outrigger {
   async #run(path: Submission['path'], key: Bytes, args: readonly Bytes[]): Promise<string> {
     const shard = this.#shardOf(bytesOf(key));
     const bytes = encodeCommand(args.map(bytesOf));
+    if (this.#member.isFull) throw failureOf('busy');
     const reply = await new Promise<string>((settle, reject) => {
       const fail = (failure: SubmitFailure): void => reject(failureOf(failure));
       this.#member.submit(shard, { path, database: 0, bytes, settle, fail });

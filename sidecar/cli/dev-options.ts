@@ -25,7 +25,8 @@ export interface DevOptions {
   readonly passedOn: readonly string[];
   /** Undefined for a temporary directory. */
   readonly data: string | undefined;
-  readonly restart: boolean;
+  /** Why a node that dies stays dead; undefined where it is started again. */
+  readonly staysDead: string | undefined;
   readonly help: boolean;
 }
 
@@ -47,9 +48,16 @@ export function devOptions(words: readonly string[]): DevOptions {
     port: wholeNumber('--port', values.get('--port') ?? `${portPreset}`, 1, portLimit),
     passedOn,
     data: values.get('--data'),
-    restart: !switches.has('--no-restart'),
+    staysDead: staysDead(switches, values.get('--storage')),
     help: switches.has('--help') || switches.has('-h'),
   };
+}
+
+/** A node without storage comes back as another member, which the others refuse. */
+function staysDead(switches: ReadonlySet<string>, storage: string | undefined): string | undefined {
+  if (switches.has('--no-restart')) return '--no-restart';
+  if (storage !== 'memory') return undefined;
+  return '--storage memory: what it held is gone with it, and the others would refuse it; start the whole cluster anew';
 }
 
 function wholeNumber(flag: string, text: string, low: number, high: number): number {

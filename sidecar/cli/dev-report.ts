@@ -48,10 +48,10 @@ export function readyText(places: readonly DevPlace[], shards: number): string {
 `;
 }
 
-export function endText(id: number, end: DevEnd, isRestarted: boolean): string {
+export function endText(id: number, end: DevEnd, staysDead: string | undefined): string {
   const how = end.signal === null ? `exited with code ${end.code}` : `was ended by ${end.signal}`;
   const why = end.complaint === undefined ? '' : `: ${end.complaint}`;
-  const next = isRestarted ? 'starting it again' : 'it stays dead (--no-restart)';
+  const next = staysDead === undefined ? 'starting it again' : `it stays dead (${staysDead})`;
   return `node ${id} (pid ${end.pid}) ${how}${why}; ${next}\n`;
 }
 

@@ -182,8 +182,9 @@ class DevCluster {
       this.#end({ code: 1, complaint: end.complaint ?? `node ${id} exited with code 1` });
       return;
     }
-    this.#outside.out(endText(id, end, this.#options.restart));
-    if (this.#options.restart) void this.#restart(id, end);
+    const { staysDead } = this.#options;
+    this.#outside.out(endText(id, end, staysDead));
+    if (staysDead === undefined) void this.#restart(id, end);
     else if (this.#nodes.every(({ pid }) => pid === undefined))
       this.#end({ code: 1, complaint: 'no node is left' });
   }

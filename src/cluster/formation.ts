@@ -106,7 +106,7 @@ export class Formation {
     if (peer.incarnation < known) {
       return fatal(
         `the data directory of node ${peer.nodeId} is an older copy (start ${peer.incarnation}, node ` +
-          `${this.#identity.nodeId} has seen start ${known}); replace this member instead of restoring its directory`,
+          `${this.#identity.nodeId} has seen start ${known}): what it acknowledged since is missing, so it must not vote; put the latest directory back`,
       );
     }
     const isForming = this.#identity.phase !== 'formed' && greeting.phase !== 'formed';
@@ -197,7 +197,7 @@ export class Formation {
     if (member.memberId === peer.memberId) return undefined;
     return fatal(
       `node ${peer.nodeId} is member ${member.memberId} of cluster ${cluster ?? ''}, but its data directory says ` +
-        `${peer.memberId}: it was wiped or exchanged; put the directory back, or replace the member`,
+        `${peer.memberId}: it was wiped or exchanged; put the directory back: a member without it cannot come back, and the cluster goes on without it while a majority is left`,
     );
   }
 

@@ -3,7 +3,7 @@
  *
  * Whatever waits when a turn ends becomes one entry. A few entries may be in flight; while one is, the next is
  * proposed only when at least half as many commands wait as (waiting + in flight) together: fewer, larger
- * entries, without a timer and without a cost for a single client (`bench/` has the figures).
+ * entries, without a timer and without a cost for a single client.
  *
  * Exactly once begins here: a group is admitted only if it is its session's next, counted from what is applied and
  * what is in flight. The queue belongs to one term; when the term ends it is abandoned and the origins send again.
