@@ -41,7 +41,7 @@ export interface Address {
 export interface TcpTransportLimits {
   /** One frame's payload, sent or received. Holds Redis's largest value (512 MB) and what is around it. */
   readonly frameBytesMax: number;
-  /** Bytes that wait in a lane; a single larger frame passes while nothing else waits. */
+  /** Bytes that wait in a lane when it takes no more frames; the last one may go beyond. */
   readonly dataQueueBytesMax: number;
   readonly controlQueueBytesMax: number;
   /** Sockets that have not finished the handshake; one more closes the oldest. */
@@ -209,6 +209,12 @@ class FramedTcpTransport implements TcpTransport, ConnectionOwner {
     if (!this.#isClosed) this.#live().onFrame(party.hello.nodeId, party.lane, kind, payload);
   }
 
+  oversized(party: Party | undefined, kind: number, payloadBytes: number): void {
+    const { frameBytesMax } = this.#limits;
+    const said = { peer: party?.hello.nodeId, kind, payloadBytes, frameBytesMax };
+    this.#warnings.warn(said, 'a frame is larger than peers take; it is not sent');
+  }
+
   ended(connection: TcpConnection, ending: Ending): void {
     const dialler = this.#dialled.get(connection);
     this.#sockets.delete(connection);
@@ -237,7 +243,7 @@ class FramedTcpTransport implements TcpTransport, ConnectionOwner {
     await new Promise<void>((resolve, reject) => {
       const fail = (error: NodeJS.ErrnoException): void => {
         const why = error.code === 'EADDRINUSE' ? 'it is in use by another process' : error.message;
-        const reason = `cannot listen for peers on ${place(listen)}: ${why}; free it or change the peer address`;
+        const reason = `cannot listen for peers on ${place(listen)}: ${why}; free it or choose another with --peer-port`;
         reject(new NodeError('config-invalid', reason, error));
       };
       server.once('error', fail);
