@@ -7,8 +7,8 @@
  * Bounds: what is submitted and unanswered by a window, replies that nobody reads by `outputBytesMax`, requests by the
  * decoder's limits. A connection that waits for anything does not read: at most one more chunk is kept, TCP holds back the rest.
  *
- * The client may end its side early: what it sent is still taken, run and answered. When it is gone, submitted commands run on
- * and their replies are dropped.
+ * The client may end its side early: what it sent is still taken, run and answered; a node that stops does the same with what it
+ * has read. When the client is gone, submitted commands run on and their replies are dropped.
  */
 
 import type { Socket } from 'node:net';
@@ -23,14 +23,18 @@ import { ShardOrder, type Path } from './shard-order.ts';
 
 /**
  * Commands of one connection without a reply: as many as make `unansweredBytes` of replies if they are like those before, within
- * these bounds. The connection goes on at half of it. Thousands of commands fill any entry; thousands of large values fill memory.
+ * these bounds. The connection goes on at half of it. Thousands of commands fill any entry; large values fill memory, so one of
+ * them at a time is enough.
  */
 const unansweredMax = 4096;
-const unansweredMin = 64;
+const unansweredMin = 1;
 const unansweredBytes = 4 * 1024 * 1024;
 
-/** What a reply is taken for before there were any (bytes), and how many replies change the estimate. */
-const replyBytesAtFirst = 16 * 1024;
+/**
+ * What a reply is taken for before there were any (bytes), and how many replies change the estimate. A few round trips find out
+ * that replies are small; that they are large should not take a window full of them.
+ */
+const replyBytesAtFirst = 256 * 1024;
 const replyBytesMemory = 16;
 
 /** How long a connection closed by us goes on discarding input, so that the client can read its last replies (ms). */
@@ -64,6 +68,8 @@ export class Connection {
   #hold: Hold | undefined;
   /** The socket has as much output as it takes, until it drains. */
   #isChoked = false;
+  /** It had when the last turn of this connection ended, so the client had its chance to read since. */
+  #wasChoked = false;
   #isPaused = false;
   #isRunning = false;
   #hasInputEnded = false;
@@ -108,7 +114,7 @@ export class Connection {
     const { isSilent } = this.client;
     const resp3Name = this.client.resp3NameOf(name);
     if (this.#order.length === 0) {
-      this.#output += formed({ isSilent, resp3Name }, reply);
+      this.#emit(formed({ isSilent, resp3Name }, reply));
       return;
     }
     const slot: Slot = { reply: undefined, isSilent, resp3Name, next: undefined };
@@ -124,15 +130,16 @@ export class Connection {
   /** The reply of an expected command has come. */
   settled(slot: Slot, reply: string): void {
     if (this.#isClosed) return;
-    const waitingBytes = this.outputBytes;
-    // One reply of any size may pass where no other waits.
-    if (waitingBytes > 0 && waitingBytes + reply.length > this.#state.outputBytesMax) {
+    if (this.#isTooMuch(reply)) {
       this.#overrun();
       return;
     }
     this.#replyBytes += (reply.length - this.#replyBytes) / replyBytesMemory;
-    this.#output += this.#order.settle(slot, reply);
-    if (this.#output.length > this.#state.writeBytesMax) this.#flush();
+    let output = this.#order.settle(slot, reply);
+    while (output !== '') {
+      this.#emit(output);
+      output = this.#order.take();
+    }
     this.#flushSoon();
     if (this.#hold === 'unanswered' && this.#order.length <= this.#window / 2) {
       this.resume('unanswered');
@@ -161,6 +168,12 @@ export class Connection {
     this.#isClosing = true;
   }
 
+  /** Reads nothing more: takes and answers what has been read, then closes. */
+  endInput(): void {
+    if (this.#isClosed || this.#socket.destroyed) return;
+    this.#inputEnded();
+  }
+
   /** Closes now; replies that have not left are dropped. */
   destroy(): void {
     this.#socket.destroy();
@@ -172,12 +185,13 @@ export class Connection {
     if (this.#isClosed) return;
     this.#run();
     this.#flush();
+    this.#wasChoked = this.#isChoked;
   }
 
   #received(chunk: Buffer): void {
     this.#state.statistics.bytesIn += chunk.length;
     this.client.lastActiveMs = this.#state.clock.monotonicMs();
-    if (this.#isClosing) return;
+    if (this.#isClosing || this.#hasInputEnded) return;
     this.hasWaitedForShards = false;
     this.request.push(chunk);
     if (this.#isBlocked) {
@@ -218,14 +232,20 @@ export class Connection {
       if (!this.#take(this)) return;
       this.#hasCurrent = false;
       this.client.commandTaken();
-      // Replies made here and now must not pile up behind a client that only sends.
-      if (this.#output.length > this.#state.writeBytesMax) this.#flush();
     }
     if (this.request.error !== undefined && !this.#isClosing) {
       this.#state.statistics.protocolErrors += 1;
       this.reply(protocolErrorReply(this.request.error));
       this.closeBehindReplies();
     }
+  }
+
+  /** Output leaves at the end of the turn, or when much has come together: it must not pile up, and no string holds all of it. */
+  #emit(output: string): void {
+    const { writeBytesMax } = this.#state;
+    if (this.#output.length + output.length > writeBytesMax) this.#flush();
+    this.#output += output;
+    if (this.#output.length > writeBytesMax) this.#flush();
   }
 
   #flushSoon(): void {
@@ -244,6 +264,7 @@ export class Connection {
 
   #drained(): void {
     this.#isChoked = false;
+    this.#wasChoked = false;
     this.#run();
   }
 
@@ -252,13 +273,25 @@ export class Connection {
     this.#run();
   }
 
+  /**
+   * Whether replies take more memory than a client may have. What comes at once, more than the socket takes, is no fault of the client: it
+   * counts from the next turn on. One reply of any size may pass where no other waits.
+   */
+  #isTooMuch(reply: string): boolean {
+    const { outputBytesMax } = this.#state;
+    const { heldBytes } = this.#order;
+    if (heldBytes > 0 && heldBytes + reply.length > outputBytesMax) return true;
+    const waitingBytes = this.outputBytes;
+    return this.#wasChoked && waitingBytes > 0 && waitingBytes + reply.length > outputBytesMax;
+  }
+
   #overrun(): void {
     this.#state.statistics.outputOverruns += 1;
     const { id, address } = this.client;
     const outputBytesMax = this.#state.outputBytesMax;
     this.#state.logger.warn(
       { id, address, outputBytesMax },
-      'closed a client that does not read its replies',
+      'closed a client: too many bytes of replies wait for it',
     );
     this.destroy();
   }

@@ -38,6 +38,13 @@ export const syntaxErrorReply: string = errorReply('ERR syntax error');
 
 export const notIntegerReply: string = errorReply('ERR value is not an integer or out of range');
 
+export const stringTooLongReply: string = errorReply(
+  'ERR string exceeds maximum allowed size (proto-max-bulk-len)',
+);
+
+/** What one shard answers to the same; Redis has no such limit. */
+export const replyTooLongReply: string = errorReply('ERR reply exceeds 512 MB');
+
 export const protocolErrorReply = (text: string): string => errorReply(`ERR ${text}`);
 
 /** @param name - as in the row: `client|setname` for a subcommand */

@@ -11,11 +11,18 @@ import { shardId, type ShardId } from '../base/ids.ts';
 import { randomInteger } from '../base/random.ts';
 import type { SubmitFailure } from '../cluster/cluster.ts';
 import type { CommandSpec } from '../command/table.ts';
-import { encodeCommand, integerReply, nullReply, okReply } from '../resp/encoder.ts';
+import {
+  arrayReply,
+  encodeCommand,
+  integerReply,
+  nullReply,
+  okReply,
+  stringBytesMax,
+} from '../resp/encoder.ts';
 import { elementsOf, integerOf, isErrorReply } from '../resp/reply-framer.ts';
 import type { Route } from '../shard/route.ts';
 import type { Connection } from './connection.ts';
-import { failureReply } from './error-replies.ts';
+import { failureReply, replyTooLongReply } from './error-replies.ts';
 import type { FrontState } from './front-state.ts';
 import type { Slot } from './order-queue.ts';
 import { submitPart, type PartOwner } from './part.ts';
@@ -187,6 +194,7 @@ function anyKey(replies: readonly string[], first: number): string {
 }
 
 function concatenated(replies: readonly string[]): string {
+  if (isTooLong(replies)) return replyTooLongReply;
   let count = 0;
   let elements = '';
   for (const reply of replies) {
@@ -198,11 +206,17 @@ function concatenated(replies: readonly string[]): string {
 }
 
 function gathered(replies: readonly string[], parts: readonly Part[]): string {
+  if (isTooLong(replies)) return replyTooLongReply;
   const elements: string[] = [];
   for (const [position, { ordinals }] of parts.entries()) {
     const own = elementsOf(replies[position] ?? '') ?? [];
     assert(own.length === ordinals.length, 'a part answers one element a key');
     for (const [place, ordinal] of ordinals.entries()) elements[ordinal] = own[place] ?? '';
   }
-  return `*${elements.length}\r\n${elements.join('')}`;
+  return arrayReply(elements);
+}
+
+/** Whether the parts do not fit one string together. */
+function isTooLong(replies: readonly string[]): boolean {
+  return replies.reduce((sum, reply) => sum + reply.length, 0) > stringBytesMax;
 }

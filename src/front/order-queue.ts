@@ -8,6 +8,9 @@
 import { assert } from '../base/assert.ts';
 import { toResp3 } from './resp3.ts';
 
+/** Replies leave joined in pieces of about this size, or alone where they are larger: strings have an end. */
+const joinedBytesMax = 256 * 1024;
+
 /** A command's place among the replies of its connection. */
 export interface Slot {
   /** Undefined until the command is answered; may then be empty, where the client wants no reply. */
@@ -49,18 +52,20 @@ export class OrderQueue {
     this.#length += 1;
   }
 
-  /** Gives a slot its reply, and returns what can leave now, joined. */
+  /** Gives a slot its reply, and returns what can leave now, as `take` does. */
   settle(slot: Slot, reply: string): string {
     assert(slot.reply === undefined, 'a command is answered once');
     slot.reply = formed(slot, reply);
     this.#heldChars += slot.reply.length;
-    return slot === this.#head ? this.#take() : '';
+    return slot === this.#head ? this.take() : '';
   }
 
-  #take(): string {
+  /** The next replies that can leave now, joined; empty once none can. */
+  take(): string {
     let joined = '';
     let head = this.#head;
     while (head?.reply !== undefined) {
+      if (joined !== '' && joined.length + head.reply.length > joinedBytesMax) break;
       joined += head.reply;
       this.#length -= 1;
       head = head.next;

@@ -11,13 +11,15 @@
 import { shardId, type ShardId } from '../base/ids.ts';
 import { keyIndexes } from '../command/keys.ts';
 import { allCommands, fitsArity, type CommandSpec } from '../command/table.ts';
-import { errorReply } from '../resp/encoder.ts';
+import type { RequestDecoder } from '../resp/decoder.ts';
+import { errorReply, stringBytesMax } from '../resp/encoder.ts';
 import { Router } from '../shard/route.ts';
 import type { Slotter } from '../shard/slot.ts';
 import { CommandNames } from './command-names.ts';
 import type { Connection } from './connection.ts';
 import {
   notReadyReply,
+  stringTooLongReply,
   unknownCommandReply,
   unknownSubcommandReply,
   wrongArityReply,
@@ -68,6 +70,10 @@ export class Pipeline {
   /** The command's row; undefined where it has been answered with an error. */
   #classify(connection: Connection): CommandSpec | undefined {
     const { request } = connection;
+    if (request.commandBytes().length > stringBytesMax && hasTooLongArgument(request)) {
+      this.#reject(connection, stringTooLongReply);
+      return undefined;
+    }
     let spec = this.#names.find(request.view, request.argStart(0), request.argEnd(0));
     if (spec === undefined) {
       const args = request.args().map((argument) => argument.toString('latin1'));
@@ -142,4 +148,9 @@ export class Pipeline {
     connection.reply(reply);
     return true;
   }
+}
+
+/** An argument that no string holds: neither a server command nor an engine could look at it. */
+function hasTooLongArgument(request: RequestDecoder): boolean {
+  return request.args().some((argument) => argument.length > stringBytesMax);
 }

@@ -25,7 +25,7 @@ export interface RequestLimits {
   readonly bulkBytesMax: number;
   /** Bytes of an inline command, and of the line before an array or a bulk. */
   readonly inlineBytesMax: number;
-  /** Bytes of a whole command (`client-query-buffer-limit`). */
+  /** Bytes of a whole command (`client-query-buffer-limit`); with what is put around it, it must fit a frame between nodes. */
   readonly queryBytesMax: number;
 }
 
@@ -33,7 +33,8 @@ export const defaultRequestLimits: RequestLimits = {
   argumentsMax: 1024 * 1024,
   bulkBytesMax: 512 * 1024 * 1024,
   inlineBytesMax: 64 * 1024,
-  queryBytesMax: 1024 * 1024 * 1024,
+  // Redis allows 1 GB; this is one argument of the largest size, and room for those beside it.
+  queryBytesMax: 512 * 1024 * 1024 + 64 * 1024,
 };
 
 const emptyBuffer: Buffer = Buffer.alloc(0);

@@ -4,6 +4,12 @@
  * Strings of this kind are joined and written to a socket without being copied before. It knows no command.
  */
 
+/**
+ * The longest argument and the longest reply (chars, without its header). V8's strings end at 2^29 − 24, a little under Redis's
+ * 512 MB; the rest is room for headers.
+ */
+export const stringBytesMax: number = 2 ** 29 - 1024;
+
 export const okReply = '+OK\r\n';
 export const pongReply = '+PONG\r\n';
 export const nullReply = '$-1\r\n';

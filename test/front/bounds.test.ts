@@ -211,6 +211,47 @@ describe('a client that does not read its replies', () => {
     first!.submission.settle('$-1\r\n');
   });
 
+  test('gets what came in one turn, however much, and is closed for more only if it reads none of it', async () => {
+    const cluster = new FakeCluster({ mode: 'manual' });
+    await using server = await startFront(cluster, { outputBytesMax: 5_000_000 });
+    const reply = `$4000000\r\n${'x'.repeat(4_000_000)}\r\n`;
+    await using reader = await RawClient.connect(server.port);
+    reader.send('GET a\r\n'.repeat(3));
+    while (cluster.submitted.length < 3) await turn();
+    for (const { submission } of cluster.submitted.splice(0)) submission.settle(reply);
+    assert.equal((await reader.replies(3)).length, 3 * reply.length);
+    assert.equal(server.front.statistics().outputOverruns, 0);
+
+    await using idler = await RawClient.connect(server.port);
+    idler.socket.removeAllListeners('data').pause();
+    idler.send('GET a\r\n'.repeat(6));
+    while (cluster.submitted.length < 6) await turn();
+    const [last, ...others] = cluster.submitted.splice(0).toReversed();
+    for (const { submission } of others.toReversed()) submission.settle(reply);
+    await turn();
+    last!.submission.settle(reply);
+    assert.equal(server.front.statistics().outputOverruns, 1);
+  });
+
+  test('learns the window from the size of its replies', async () => {
+    const cluster = new FakeCluster({ mode: 'manual' });
+    await using server = await startFront(cluster);
+    await using client = await RawClient.connect(server.port);
+    const reply = `$1000000\r\n${'x'.repeat(1_000_000)}\r\n`;
+    const count = 40;
+    client.send('GET a\r\n'.repeat(count));
+    const taken: number[] = [];
+    for (let answered = 0; answered < count;) {
+      while (cluster.submitted.length === 0) await turn();
+      taken.push(cluster.submitted.length);
+      answered += cluster.submitted.length;
+      for (const { submission } of cluster.submitted.splice(0)) submission.settle(reply);
+    }
+    assert.equal(taken[0], 16);
+    assert.ok(Math.max(...taken.slice(3)) <= 5, taken.join(' '));
+    assert.equal((await client.replies(count)).length, count * reply.length);
+  });
+
   test('gets one reply of any size', async () => {
     const cluster = new FakeCluster({ mode: 'manual' });
     await using server = await startFront(cluster, { outputBytesMax: 1000 });
@@ -221,6 +262,30 @@ describe('a client that does not read its replies', () => {
     cluster.submitted[0]!.submission.settle(reply);
     assert.equal(await client.replies(1), reply);
   });
+});
+
+test('an argument that no string holds is refused before anything looks at it', async () => {
+  const cluster = new FakeCluster({ mode: 'manual' });
+  await using server = await startFront(cluster);
+  await using client = await RawClient.connect(server.port);
+  client.send(`*2\r\n$4\r\nECHO\r\n$${defaultRequestLimits.bulkBytesMax}\r\n`);
+  client.send(Buffer.alloc(defaultRequestLimits.bulkBytesMax, 'x'));
+  client.send('\r\nPING\r\n');
+  assert.equal(
+    await client.replies(2),
+    '-ERR string exceeds maximum allowed size (proto-max-bulk-len)\r\n+PONG\r\n',
+  );
+});
+
+test('a command is not much larger than its largest argument may be, and CONFIG says so', async () => {
+  await using server = await startFront(new FakeCluster());
+  await using client = await RawClient.connect(server.port);
+  const limit = 512 * 1024 * 1024 + 64 * 1024;
+  const said = await client.ask('CONFIG GET client-query-buffer-limit');
+  assert.ok(said.endsWith(`\r\n${limit}\r\n`), said);
+  const head = `*3\r\n$3\r\nSET\r\n$65536\r\n${'k'.repeat(65_536)}\r\n`;
+  client.send(`${head}$${defaultRequestLimits.bulkBytesMax}\r\n`);
+  assert.equal(await client.replies(1), '-ERR Protocol error: too big query\r\n');
 });
 
 test('a request above the limits of the query buffer is refused', async () => {

@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { stringBytesMax } from '../../src/resp/encoder.ts';
 import { elementsOf, bulkOf } from '../../src/resp/reply-framer.ts';
 import { FakeCluster } from '../support/fake-cluster.ts';
 import { RawClient, startFront } from '../support/test-front.ts';
@@ -42,6 +43,25 @@ describe('over several shards', () => {
     assert.equal(await client.ask('FLUSHALL'), '+OK\r\n');
     assert.equal(await client.ask('DBSIZE'), ':0\r\n');
     assert.equal(await client.ask('RANDOMKEY'), '$-1\r\n');
+  });
+
+  test('a reply that no string holds is an error, as it is from one shard', async () => {
+    const cluster = new FakeCluster({ shards, mode: 'manual' });
+    await using server = await startFront(cluster);
+    await using client = await RawClient.connect(server.port);
+    const value = 'x'.repeat(Math.ceil(stringBytesMax / shards));
+    for (const command of [`MGET ${keys.join(' ')}`, 'KEYS *']) {
+      client.send(`${command}\r\n`);
+      while (cluster.submitted.length < shards)
+        await new Promise((resolve) => setImmediate(resolve));
+      for (const { submission, args } of cluster.submitted.splice(0)) {
+        const rest = args.slice(2).map(() => '$-1\r\n');
+        submission.settle(
+          `*${rest.length + 1}\r\n$${value.length}\r\n${value}\r\n${rest.join('')}`,
+        );
+      }
+      assert.equal(await client.replies(1), '-ERR reply exceeds 512 MB\r\n');
+    }
   });
 
   test('RANDOMKEY finds the only key, whichever shard has it', async () => {

@@ -53,6 +53,24 @@ describe('the order queue', () => {
     assert.equal(queue.settle(first, ':1\r\n'), ':1\r\n:2\r\n');
   });
 
+  test('joins small replies, but not without end', () => {
+    const queue = new OrderQueue();
+    const first = slot();
+    queue.add(first);
+    const reply = 'x'.repeat(100_000);
+    const rest = Array.from({ length: 10 }, () => slot());
+    for (const each of rest) queue.add(each);
+    for (const each of rest) queue.settle(each, reply);
+    const pieces = [queue.settle(first, '+OK\r\n')];
+    while (pieces.at(-1) !== '') pieces.push(queue.take());
+    assert.deepEqual(
+      pieces.map((piece) => piece.length),
+      [200_005, 200_000, 200_000, 200_000, 200_000, 0],
+    );
+    assert.equal(queue.length, 0);
+    assert.equal(queue.heldBytes, 0);
+  });
+
   test('takes no second reply', () => {
     const queue = new OrderQueue();
     const [first, second] = [slot(), slot()];
