@@ -50,6 +50,7 @@ export interface RaftConfig {
   readonly maxUncommittedBytes: number;
   /** Appends with entries under way to one peer. */
   readonly maxInflightMessages: number;
+  /** Their data and, for each entry, `entryWindowBytes`. It bounds what one step reads back for a peer that lags. */
   readonly maxInflightBytes: number;
   /** A leader that is removed, or made a learner, steps down when it applies that. */
   readonly stepDownOnRemoval: boolean;

@@ -238,11 +238,14 @@ export class RaftLog {
     if (low < this.firstIndex) return 'compacted';
     const offset = this.#unstable.offset;
     if (low >= offset) return limited(this.#unstable.slice(low, high), bytesMax);
-    const storedEnd = index(Math.min(high, offset));
+    // Storage counts data only: of small entries it would read back far more than `limited` keeps.
+    const countMax = Math.max(1, Math.floor(bytesMax / entryOverheadBytes));
+    const storedEnd = index(Math.min(high, offset, low + countMax));
     const stored = this.#storage.entries(low, storedEnd, bytesMax);
     if (stored === 'compacted') return stored;
     assert(stored !== 'unavailable', 'storage holds every entry before the unstable ones');
-    if (stored.length < storedEnd - low || high <= offset) return limited(stored, bytesMax);
+    const isAll = stored.length === storedEnd - low && storedEnd === offset;
+    if (!isAll || high <= offset) return limited(stored, bytesMax);
     return limited([...stored, ...this.#unstable.slice(offset, high)], bytesMax);
   }
 

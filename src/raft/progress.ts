@@ -10,6 +10,12 @@
 import { assert } from '../base/assert.ts';
 import { index, type Index, type NodeId } from '../base/ids.ts';
 
+/**
+ * What an entry takes from the window in bytes beside its data. Reading one back for a peer that lags takes as long as copying some
+ * kilobytes; a window full of small entries, which one step may send, must not stop everything else for long.
+ */
+export const entryWindowBytes = 4096;
+
 export type ProgressState = 'StateProbe' | 'StateReplicate' | 'StateSnapshot';
 
 /** The window of appends that carry entries and are not acknowledged: a ring that grows on demand. */
@@ -141,7 +147,7 @@ export class Progress {
     this.sentCommit = snapshot;
   }
 
-  /** An append with `count` entries of `bytes` bytes was sent from `next` on. */
+  /** An append with `count` entries, `bytes` bytes of data, was sent from `next` on. */
   sentEntries(count: number, bytes: number): void {
     assert(this.state !== 'StateSnapshot', 'nothing is appended while a snapshot is pending');
     if (this.state === 'StateProbe') {
@@ -150,7 +156,7 @@ export class Progress {
     }
     if (count > 0) {
       this.next = index(this.next + count);
-      this.inflights.add(index(this.next - 1), bytes);
+      this.inflights.add(index(this.next - 1), bytes + count * entryWindowBytes);
     }
     // A full window pauses; an append sent into a full one is a probe, and one is enough.
     this.isFlowPaused = this.inflights.isFull;

@@ -42,14 +42,19 @@ export const raftLimits: Omit<
   holdVotes: true,
   asyncStorageWrites: true,
   readOnly: 'safe',
-  /** An append to a peer carries up to this many bytes of entries, or one entry. */
-  maxMessageBytes: 1 << 20,
+  /**
+   * An append to a peer carries up to this many bytes of entries, or one entry. It and the two other bounds on entries are low because
+   * old ones are read back one by one, 5 µs each, and all groups may do so in one turn: the turn must stay far below an
+   * election timeout.
+   */
+  maxMessageBytes: 64 << 10,
   /** Entries applied between two looks at the sockets. */
-  maxCommittedBytesPerReady: 1 << 20,
+  maxCommittedBytesPerReady: 128 << 10,
   /** What a leader takes before a majority has it; beyond, groups wait in their origins. */
   maxUncommittedBytes: 256 << 20,
   maxInflightMessages: 256,
-  maxInflightBytes: 64 << 20,
+  /** About 2,000 small entries, or what a fast disk takes in some milliseconds. */
+  maxInflightBytes: 8 << 20,
   stepDownOnRemoval: true,
   disableConfChangeValidation: false,
   disableProposalForwarding: true,

@@ -4,7 +4,9 @@ import { test } from 'node:test';
 import { NodeError } from '../../src/base/errors.ts';
 import { index, nodeId, term } from '../../src/base/ids.ts';
 import { message, type Entry, type Message } from '../../src/raft/message.ts';
+import { entryWindowBytes } from '../../src/raft/progress.ts';
 import { RawNode } from '../../src/raft/raw-node.ts';
+import { raftLimits } from '../../src/replica/settings.ts';
 import { Cluster, type Member } from './cluster/cluster.ts';
 
 const entry = (entryTerm: number, at: number, text = ''): Entry => ({
@@ -191,12 +193,89 @@ test('a window of messages bounds what is under way to a silent peer', () => {
 });
 
 test('a window of bytes bounds what is under way to a silent peer', () => {
-  const cluster = new Cluster({ seed: 1, voters: 3, config: { maxInflightBytes: 100 } });
+  const maxInflightBytes = 2 * (entryWindowBytes + 40) + 1;
+  const cluster = new Cluster({ seed: 1, voters: 3, config: { maxInflightBytes } });
   const leader = cluster.electNode(1);
   cluster.isolate(3);
   for (let count = 0; count < 20; count += 1) cluster.propose(leader, 'x'.repeat(40));
   assert.equal(appendsTo(cluster, 3).filter((each) => each.entries.length > 0).length, 3);
 });
+
+/** A leader whose own log is `count` entries of `bytes` bytes, and what each step for the empty node 3 reads back. */
+function leaderOfLongLog(count: number, bytes: number): { raw: RawNode; takeReads: () => number } {
+  const { config, storage } = new Cluster({ seed: 1, voters: 3 }).member(1);
+  const data = Buffer.alloc(bytes);
+  storage.append(Array.from({ length: count }, (_, place) => ({ ...entry(1, place + 2), data })));
+  storage.hardState = { term: term(1), vote: nodeId(1), commit: index(count + 1) };
+  const raw = new RawNode({
+    ...config,
+    ...raftLimits,
+    applied: index(count + 1),
+    isNewGroup: true,
+  });
+  const drain = (): void => {
+    while (raw.hasReady()) {
+      for (const { type, entries, responses } of raw.ready().messages) {
+        if (type === 'MsgStorageAppend') storage.append(entries);
+        for (const answer of responses) if (answer.to === 1) raw.step(answer);
+      }
+    }
+  };
+  const from2 = { from: nodeId(2), to: nodeId(1), term: term(2) };
+  raw.campaign();
+  drain();
+  for (const type of ['MsgPreVoteResp', 'MsgVoteResp'] as const) {
+    raw.step(message({ ...from2, type }));
+    drain();
+  }
+  assert.ok(raw.isLeader);
+  let reads = 0;
+  const read = storage.entries.bind(storage);
+  storage.entries = (low, high, bytesMax) => {
+    const found = read(low, high, bytesMax);
+    reads += found.length;
+    return found;
+  };
+  const takeReads = (): number => {
+    const taken = reads;
+    reads = 0;
+    return taken;
+  };
+  return { raw, takeReads };
+}
+
+for (const bytes of [0, 90, 20_000]) {
+  test(`no step reads back more than a few thousand entries for a peer that lags, also of ${bytes} bytes`, () => {
+    const count = 12_000;
+    const { raw, takeReads } = leaderOfLongLog(count, bytes);
+    const from3 = { type: 'MsgAppResp', from: nodeId(3), to: nodeId(1), term: term(2) } as const;
+    const end = index(count + 2);
+    raw.step(
+      message({
+        ...from3,
+        index: index(end - 1),
+        reject: true,
+        rejectHint: index(1),
+        logTerm: term(1),
+      }),
+    );
+    let sum = 0;
+    let steps = 0;
+    // Every append is acknowledged, so each step sends what the window then has room for.
+    for (let held = 1; held < end; steps += 1) {
+      const appends = raw.ready().messages.filter(({ type, to }) => type === 'MsgApp' && to === 3);
+      const last = appends.flatMap(({ entries }) => entries).at(-1);
+      assert.ok(last !== undefined, `something is under way behind entry ${held}`);
+      held = last.index;
+      const reads = takeReads();
+      assert.ok(reads <= 5_000, `${reads} entries read back at once`);
+      sum += reads;
+      raw.step(message({ ...from3, index: last.index }));
+    }
+    assert.ok(steps > 3);
+    assert.ok(sum < 2 * count, `${sum} entries were read back to send ${count}`);
+  });
+}
 
 test('appends are cut at the limit in bytes, and one entry always fits', () => {
   const cluster = new Cluster({ seed: 1, voters: 3, config: { maxMessageBytes: 300 } });
