@@ -10,7 +10,7 @@ import type { ShardId } from './base/ids.ts';
 import type { ShardStatus, Submission, SubmitFailure } from './cluster/cluster.ts';
 import type { Member } from './cluster/member.ts';
 import { nodeDefaults, openNode, type NodeConfig, type OutriggerNode } from './node.ts';
-import { encodeCommand } from './resp/encoder.ts';
+import { encodeCommand, stringBytesMax } from './resp/encoder.ts';
 import { bulkOf, integerOf, isErrorReply } from './resp/reply-framer.ts';
 import { shardOfSlot } from './shard/shard-map.ts';
 import { createSlotter, type Slotter } from './shard/slot.ts';
@@ -42,6 +42,7 @@ export class Outrigger {
   readonly #node: OutriggerNode;
   readonly #member: Member;
   readonly #slotOf: Slotter;
+  #isClosing = false;
 
   constructor(options: { readonly node: OutriggerNode; readonly slotOf: Slotter }) {
     this.#node = options.node;
@@ -85,8 +86,9 @@ export class Outrigger {
     return this.#member.status();
   }
 
-  /** Gives leaderships away and stops. */
+  /** Takes nothing more, waits a moment for what is under way, gives leaderships away and stops. */
   close(): Promise<void> {
+    this.#isClosing = true;
     return this.#node.stop();
   }
 
@@ -97,8 +99,12 @@ export class Outrigger {
   }
 
   async #run(path: Submission['path'], key: Bytes, args: readonly Bytes[]): Promise<string> {
+    if (args.some((argument) => bytesOf(argument).length > stringBytesMax)) {
+      throw new RangeError(`keys and values have at most ${stringBytesMax} bytes`);
+    }
     const shard = this.#shardOf(bytesOf(key));
     const bytes = encodeCommand(args.map(bytesOf));
+    if (this.#isClosing) throw failureOf('closing');
     if (this.#member.isFull) throw failureOf('busy');
     const reply = await new Promise<string>((settle, reject) => {
       const fail = (failure: SubmitFailure): void => reject(failureOf(failure));

@@ -109,9 +109,9 @@ export interface NodeMetrics {
   readonly front: FrontStatistics | undefined;
 }
 
-/** How long a stopping node waits for its leaderships to move. */
-const handOverMs = 1_000;
-const handOverStepMs = 20;
+/** How long a stopping node waits for its leaderships to move and for its clients' commands to be answered. */
+const leaveMs = 1_000;
+const leaveStepMs = 20;
 /** How long a node that must stop because a peer is configured differently lives on, for that peer to hear it. */
 const lastWordsMs = 500;
 
@@ -146,7 +146,11 @@ export class OutriggerNode {
   readonly #startedMs: number;
   readonly #identity: Identity;
   #clientPort: number | undefined;
+  /** The replicas come up; a failure has been told. */
+  #starting: Promise<void> = Promise.resolve();
   #isStopping = false;
+  #hasFailed = false;
+  #stopped: Promise<void> | undefined;
 
   constructor(options: {
     readonly config: NodeConfig;
@@ -201,7 +205,9 @@ export class OutriggerNode {
     try {
       this.#clientPort = (await this.#front?.start())?.port;
     } catch (error) {
-      await this.#transport.close();
+      // Peers may have formed the cluster meanwhile.
+      this.#isStopping = true;
+      await this.#closeAllButLog();
       throw error;
     }
     this.#formation.start();
@@ -235,24 +241,54 @@ export class OutriggerNode {
     return { status: this.status(), front: this.#front?.statistics() };
   }
 
-  /** Gives leaderships away, closes clients' connections, then everything else. Idempotent. */
-  async stop(): Promise<void> {
-    if (this.#isStopping) return;
+  /**
+   * Takes no further commands and gives leaderships away, both at once; closes everything when nothing is under way any more, at the latest
+   * after `leaveMs`. Every call gets the same promise.
+   */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
     this.#isStopping = true;
-    const untilMs = this.#system.clock.monotonicMs() + handOverMs;
-    while (this.#member.handOver() && this.#system.clock.monotonicMs() < untilMs) {
+    this.#front?.stopTaking();
+    const untilMs = this.#system.clock.monotonicMs() + leaveMs;
+    while (this.#isUnderWay() && this.#system.clock.monotonicMs() < untilMs) {
       await new Promise<void>((resolve) => {
-        this.#system.timers.after(handOverStepMs, resolve);
+        this.#system.timers.after(leaveStepMs, resolve);
       });
+    }
+    if (this.#isUnderWay()) {
+      this.#config.logger.warn(
+        { connections: this.#connections, pendingCommands: this.#member.pendingCommands },
+        `stops although leaderships or clients' commands are still under way after ${leaveMs} ms`,
+      );
     }
     await this.#close();
   }
 
+  /** Whether there is something to wait for before the node leaves. */
+  #isUnderWay(): boolean {
+    if (this.#hasFailed) return false;
+    const isHandingOver = this.#member.handOver();
+    return isHandingOver || this.#connections > 0 || this.#member.pendingCommands > 0;
+  }
+
+  get #connections(): number {
+    return this.#front?.statistics().connections ?? 0;
+  }
+
   async #close(): Promise<void> {
+    await this.#closeAllButLog();
+    await this.#log.close();
+  }
+
+  async #closeAllButLog(): Promise<void> {
     await this.#front?.close();
+    await this.#starting;
     await this.#member.close();
     await this.#transport.close();
-    await this.#log.close();
   }
 
   #receive(peer: NodeId, kind: number, payload: Uint8Array): void {
@@ -265,8 +301,7 @@ export class OutriggerNode {
 
   /** The first failure stops the node; whatever it says afterwards would be worth nothing. */
   #fail(error: unknown): void {
-    if (this.#isStopping) return;
-    this.#isStopping = true;
+    if (this.#hasFailed) return;
     const failure =
       error instanceof NodeError
         ? error
@@ -275,8 +310,21 @@ export class OutriggerNode {
             `a bug in Outrigger, please report it: ${String(error)}`,
             error,
           );
+    if (this.#isStopping) {
+      // What closing itself breaks off is no failure.
+      if (failure.code === 'closing') return;
+      this.#hasFailed = true;
+      this.#config.logger.error(
+        { code: failure.code },
+        `failed while stopping: ${failure.message}`,
+      );
+      return;
+    }
+    this.#hasFailed = true;
+    this.#isStopping = true;
     this.#config.onFatal(failure);
-    this.#close().catch((cause: unknown) => {
+    this.#stopped ??= this.#close();
+    this.#stopped.catch((cause: unknown) => {
       this.#config.logger.error({ cause: String(cause) }, 'closing after a failure failed');
     });
   }
@@ -326,7 +374,8 @@ export class OutriggerNode {
         this.#transport.send(peer, 'control', frameKind.formation, [payload]);
       },
       onFormed: (identity) => {
-        this.#member.start(identity).catch((error: unknown) => this.#fail(error));
+        if (this.#isStopping) return;
+        this.#starting = this.#member.start(identity).catch((error: unknown) => this.#fail(error));
       },
       onFatal: (error) => this.#fail(error),
       onDisagreement: (error) => {

@@ -135,6 +135,11 @@ export class Member implements Cluster {
     return this.shardMap?.shards ?? 0;
   }
 
+  /** Submitted and not answered. */
+  get pendingCommands(): number {
+    return this.#pendingCommands;
+  }
+
   get isFull(): boolean {
     return this.#pendingCommands >= pendingCommandsMax || this.#pendingBytes >= pendingBytesMax;
   }

@@ -30,6 +30,8 @@ export interface FrontOptions extends Omit<FrontStateOptions, 'requestLimits' | 
 export interface Front {
   /** Listens; rejects with `config-invalid` where the address cannot be bound. */
   start(): Promise<{ readonly port: number }>;
+  /** Closes the port, and each connection once what it has read is answered: see `connections` of the statistics. */
+  stopTaking(): void;
   /** Closes the port and all connections. Commands already submitted run on. */
   close(): Promise<void>;
   /** Counters since the start; the object lives on and changes. */
@@ -60,6 +62,9 @@ export function createFront(options: FrontOptions): Front {
       const port = await listener.start();
       serverCommands.listensOn(port);
       return { port };
+    },
+    stopTaking() {
+      listener?.stopTaking();
     },
     async close() {
       await listener?.close();

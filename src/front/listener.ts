@@ -27,6 +27,7 @@ export class Listener {
   readonly #host: string;
   readonly #port: number;
   readonly #server: Server;
+  #closed: Promise<void> | undefined;
 
   constructor(options: ListenerOptions) {
     this.#state = options.state;
@@ -53,13 +54,26 @@ export class Listener {
     return (this.#server.address() as AddressInfo).port;
   }
 
+  /** Accepts nobody any more. Connections take and answer what they have read and what already waits to be read, then close. */
+  stopTaking(): void {
+    this.#closed ??= this.#stopAccepting();
+    this.#state.timers.soon(() => {
+      for (const connection of this.#state.connections.values()) connection.endInput();
+    });
+  }
+
   /** Accepts nobody any more and closes all connections at once. */
   async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => {
+    this.#closed ??= this.#stopAccepting();
+    for (const connection of this.#state.connections.values()) connection.destroy();
+    await this.#closed;
+  }
+
+  /** Resolves once all connections have closed, too. */
+  #stopAccepting(): Promise<void> {
+    return new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
     });
-    for (const connection of this.#state.connections.values()) connection.destroy();
-    await closed;
   }
 
   #accept(socket: Socket): void {

@@ -57,6 +57,29 @@ describe('the listener', () => {
     await Promise.all(clients.map((client) => client[Symbol.asyncDispose]()));
   });
 
+  test('that stops taking answers what it has read, and closes each connection behind its last reply', async () => {
+    const cluster = new FakeCluster({ mode: 'manual' });
+    await using server = await startFront(cluster);
+    await using idle = await RawClient.connect(server.port);
+    assert.equal(await idle.ask('PING'), '+PONG\r\n');
+    await using busy = await RawClient.connect(server.port);
+    const count = 100;
+    busy.send('INCR n\r\n'.repeat(count));
+    while (cluster.submitted.length === 0) await turn();
+    assert.ok(cluster.submitted.length < count, 'some are read and not taken');
+    server.front.stopTaking();
+    assert.equal(await idle.rest(), '');
+    busy.send('INCR n\r\n');
+    await assert.rejects(RawClient.connect(server.port));
+    while (server.front.statistics().connections > 0) {
+      cluster.answerAll();
+      await turn();
+    }
+    const replies = Array.from({ length: count }, (_, at) => `:${at + 1}\r\n`);
+    assert.equal(await busy.rest(), replies.join(''));
+    assert.equal(cluster.toy(0).run(0, ['get', 'n']), '$3\r\n100\r\n');
+  });
+
   test('closes all connections when it closes', async () => {
     const server = await startFront(new FakeCluster());
     await using client = await RawClient.connect(server.port);
