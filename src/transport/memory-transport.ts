@@ -22,6 +22,7 @@ import type { Hello, Lane, Refusal, Transport, TransportEvents } from './transpo
 
 const dataQueueBytesMax = 64 * 1024 ** 2;
 const controlQueueBytesMax = 1024 ** 2;
+const frameBytesMax = 1024 ** 3;
 /** As long as TCP transports wait for a silent peer. */
 const stalledMsMax = 10_000;
 
@@ -148,7 +149,7 @@ class MemoryLane {
   send(kind: number, parts: readonly Uint8Array[]): boolean {
     const payload = Buffer.concat(parts);
     const bytesMax = this.lane === 'data' ? dataQueueBytesMax : controlQueueBytesMax;
-    if (this.#bytes > 0 && this.#bytes + payload.length > bytesMax) return false;
+    if (payload.length > frameBytesMax || this.#bytes >= bytesMax) return false;
     const parcel = { kind, payload, hasArrived: false };
     this.#parcels.push(parcel);
     this.#bytes += payload.length;

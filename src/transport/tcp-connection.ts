@@ -12,7 +12,7 @@ import { Buffer } from 'node:buffer';
 import type { Socket } from 'node:net';
 import { assert } from '../base/assert.ts';
 import type { Timer, Timers } from '../base/clock.ts';
-import { FrameDecoder, frameHeaderBytes, ownKindMin, preamble, protocolVersion } from './frame.ts';
+import { FrameDecoder, ownKindMin, preamble, protocolVersion } from './frame.ts';
 import type { FrameFault } from './frame.ts';
 import { handshakeBytesMax, ownKinds, refusalFrame } from './handshake.ts';
 import type { Handshake, HandshakeFailure, HandshakeStep, OwnFrame } from './handshake.ts';
@@ -36,6 +36,8 @@ export interface Party {
 export interface ConnectionOwner {
   accepted(connection: TcpConnection, party: Party): void;
   frame(party: Party, kind: number, payload: Uint8Array): void;
+  /** A frame that the other side would not take was not sent. */
+  oversized(party: Party | undefined, kind: number, payloadBytes: number): void;
   ended(connection: TcpConnection, ending: Ending): void;
 }
 
@@ -99,14 +101,17 @@ export class TcpConnection {
     }
   }
 
-  /** False, and nothing is sent, where the lane is not established or would hold more than `queueBytesMax`. */
+  /** False, and nothing is sent, where the lane is not established or holds `queueBytesMax` or more already. */
   send(kind: number, parts: readonly Uint8Array[], queueBytesMax: number): boolean {
     if (this.#phase !== 'established') return false;
     let payloadBytes = 0;
     for (const part of parts) payloadBytes += part.length;
-    assert(payloadBytes <= this.#frameBytesMax, 'a frame is not larger than the receiver takes');
+    if (payloadBytes > this.#frameBytesMax) {
+      this.#owner.oversized(this.#party, kind, payloadBytes);
+      return false;
+    }
     const queued = this.queuedBytes;
-    if (queued > 0 && queued + frameHeaderBytes + payloadBytes > queueBytesMax) return false;
+    if (queued > 0 && queued >= queueBytesMax) return false;
     this.#outbox.add(kind, parts, payloadBytes);
     this.#unsentTicks = 0;
     if (!this.#isFlushDue) {

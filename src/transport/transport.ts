@@ -7,7 +7,8 @@
  * - The lanes of a peer are connections of their own: `control` carries heartbeats, votes and other small, urgent things,
  *   `data` entries and clients' commands. A full or slow `data` lane never delays `control`.
  * - `send` never waits. It takes ownership of nothing but must not see the bytes changed later. It answers false, and
- *   drops the frame, where the lane is not connected or its queue is full.
+ *   drops the frame, where the lane is not connected, its queue is full, or the frame is larger than peers take. A queue
+ *   that is not full takes any other frame, so a large one waits no longer than small ones.
  * - Frames sent in one turn of the event loop leave in one socket write a lane.
  * - `onFrame` is called synchronously, one frame at a time; its bytes belong to the receiver and are not reused.
  * - `onDisconnected` comes once for every `onConnected`, and before the `onConnected` of a connection that replaces it.

@@ -52,7 +52,7 @@ test('what is sent in one turn leaves in one write a lane', { timeout }, async (
 });
 
 test(
-  'a frame above the bound passes an empty queue, and only an empty one',
+  'a queue takes frames until it is at its bound, and the last of them may be large',
   { timeout },
   async () => {
     await withNode({ limits: { dataQueueBytesMax: 1000 } }, async (_node, transport, port) => {
@@ -65,13 +65,23 @@ test(
       await peer.frame(1);
       while (transport.queuedBytes(two, 'data') > 0) await new Promise(setImmediate);
       assert(transport.send(two, 'data', 3, [Buffer.alloc(600)]));
-      assert(!transport.send(two, 'data', 4, [Buffer.alloc(600)]));
-      assert(transport.send(two, 'data', 5, [Buffer.alloc(300)]));
-      await peer.frame(5);
+      assert(transport.send(two, 'data', 4, [large]));
+      assert(!transport.send(two, 'data', 5, [Buffer.alloc(1)]));
+      await peer.frame(4);
       peer.socket.destroy();
     });
   },
 );
+
+test('a frame larger than peers take is refused, and the lane goes on', { timeout }, async () => {
+  await withNode({ limits: { frameBytesMax: 5000 } }, async (_node, transport, port) => {
+    const peer = await enter(port, 'data');
+    assert(!transport.send(two, 'data', 1, [Buffer.alloc(5001)]));
+    assert(transport.send(two, 'data', 2, [Buffer.alloc(5000)]));
+    await peer.frame(2);
+    peer.socket.destroy();
+  });
+});
 
 test('another life of a peer ends both lanes of the earlier one', { timeout }, async () => {
   await withNode({}, async (node, transport, port) => {
