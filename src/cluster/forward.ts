@@ -1,6 +1,10 @@
 /**
  * Commands between nodes: what origins send to a leader elsewhere, what others send to the leaders here, and the
  * answers both ways. The straight line crosses the network here and nowhere else.
+ *
+ * Answers are the large thing here, and they outgrow a lane's bound. Reads are made again, so replies that a lane does not take are dropped
+ * and their commands stay with the replica until there is room. Those of a group are made once: what the lane refuses of
+ * them is kept here, and leaves with the ticks that follow.
  */
 
 import type { GroupId, MemberId, NodeId } from '../base/ids.ts';
@@ -22,10 +26,17 @@ import {
   encodeReadAnswerFrame,
   encodeReadFrame,
   frameKind,
+  repliesInFrame,
+  type AnswerFrame,
   type OpenedFrame,
 } from './frames.ts';
 import type { Leader, Origin } from './origin.ts';
 import type { ReadOrigin } from './read-origin.ts';
+
+/** With so much in a lane no more is read for the peer: half of what a lane takes, so that entries pass meanwhile. */
+const laneBytesMax = 32 << 20;
+/** Of answers that wait for room in one peer's lane; what comes beyond is dropped, and asked for again. */
+const keptBytesMax = 256 << 20;
 
 /** One group as this node knows it. */
 export interface LocalGroup {
@@ -38,12 +49,36 @@ export interface ForwardOptions {
   readonly self: NodeId;
   readonly member: MemberId;
   readonly incarnation: number;
-  readonly transport: Pick<Transport, 'send'>;
+  readonly transport: Pick<Transport, 'send' | 'queuedBytes'>;
   readonly groupOf: (group: GroupId) => LocalGroup | undefined;
+}
+
+/** Answers that a peer's lane has not taken, in order. */
+interface Kept {
+  readonly answers: AnswerFrame[];
+  bytes: number;
+}
+
+/** The answer to a group of which not all frames have come. */
+interface Partial {
+  readonly session: number;
+  readonly sequence: number;
+  readonly total: number;
+  readonly replies: string[];
+}
+
+/** Who gave a group. */
+interface Asker {
+  readonly node: NodeId;
+  readonly session: number;
+  readonly sequence: number;
 }
 
 export class Forward {
   readonly #options: ForwardOptions;
+  readonly #kept = new Map<NodeId, Kept>();
+  /** By peer and group. */
+  readonly #partial = new Map<NodeId, Map<GroupId, Partial>>();
   /** By peer, how many connections of it have ended. */
   readonly #endedConnections = new Map<NodeId, number>();
 
@@ -72,38 +107,59 @@ export class Forward {
     transport.send(leader.node, 'data', frameKind.open, [frame]);
   }
 
+  /** False where they could not leave. */
   sendReads(
     group: GroupId,
     leader: Leader,
     read: number,
     submissions: readonly Submission[],
-  ): void {
+  ): boolean {
     const { self, transport, groupOf } = this.#options;
-    if (leader.node === self) {
-      const local = groupOf(group);
-      local?.replica.read({
-        commands: submissions,
-        done: (replies) => local.reads.answered(read, replies),
-      });
-      return;
+    if (leader.node !== self) {
+      const frame = encodeReadFrame({ group, read, commands: submissions });
+      return transport.send(leader.node, 'data', frameKind.read, frame);
     }
-    const frame = encodeReadFrame({ group, read, commands: submissions });
-    transport.send(leader.node, 'data', frameKind.read, frame);
+    const local = groupOf(group);
+    let place = 0;
+    local?.replica.read({
+      from: self,
+      commands: submissions,
+      room: () => 'now',
+      take: (replies) => {
+        const first = place;
+        place += replies.length;
+        local.reads.answered(read, first, replies);
+        return replies.length;
+      },
+      refuse: () => local.reads.refused(read),
+    });
+    return local !== undefined;
   }
 
   /** What became of a group that the leader here got from an origin. */
-  answer(
-    group: GroupId,
-    to: { readonly node: NodeId; readonly session: number; readonly sequence: number },
-    answer: GroupAnswer,
-  ): void {
+  answer(group: GroupId, to: Asker, answer: GroupAnswer): void {
     const { session, sequence } = to;
     if (to.node === this.#options.self) {
       this.#options.groupOf(group)?.origin.answered(session, sequence, answer);
       return;
     }
-    const frame = encodeAnswerFrame({ group, session, sequence, answer });
-    this.#options.transport.send(to.node, 'data', frameKind.answer, [frame]);
+    const total = answer.kind === 'replies' ? answer.replies.length : 0;
+    const frame: AnswerFrame = { group, session, sequence, answer, place: 0, total };
+    const rest = this.#kept.has(to.node) ? frame : this.#sendAnswer(to.node, frame);
+    if (rest !== undefined) this.#keep(to.node, rest);
+  }
+
+  /** Sends what lanes had no room for; called every heartbeat interval. */
+  tick(): void {
+    // A peer whose lane is full again is put back, but not looked at again now.
+    const all = [...this.#kept];
+    this.#kept.clear();
+    for (const [peer, { answers }] of all) {
+      for (const answer of answers) {
+        const rest = this.#kept.has(peer) ? answer : this.#sendAnswer(peer, answer);
+        if (rest !== undefined) this.#keep(peer, rest);
+      }
+    }
   }
 
   opened(group: GroupId, asked: OpenGroup, session: number): void {
@@ -119,6 +175,8 @@ export class Forward {
   /** The peer's connection ended, perhaps with its life: nothing it asked for is answered on the next. */
   disconnected(peer: NodeId): void {
     this.#endedConnections.set(peer, this.#connectionOf(peer) + 1);
+    this.#kept.delete(peer);
+    this.#partial.delete(peer);
   }
 
   /** A frame of kind 16 and up. False where it makes no sense: the peer is broken. */
@@ -127,7 +185,7 @@ export class Forward {
       case frameKind.group:
         return this.#receiveGroup(from, payload);
       case frameKind.answer:
-        return this.#receiveAnswer(payload);
+        return this.#receiveAnswer(from, payload);
       case frameKind.open:
         return this.#receiveOpen(from, payload);
       case frameKind.opened:
@@ -148,12 +206,84 @@ export class Forward {
     return true;
   }
 
-  #receiveAnswer(payload: Uint8Array): boolean {
+  /** Answers with what the lane did not take of the answer. */
+  #sendAnswer(peer: NodeId, frame: AnswerFrame): AnswerFrame | undefined {
+    const { transport } = this.#options;
+    const send = (part: AnswerFrame): boolean =>
+      transport.send(peer, 'data', frameKind.answer, [encodeAnswerFrame(part)]);
+    const { answer } = frame;
+    if (answer.kind !== 'replies') return send(frame) ? undefined : frame;
+    const { replies } = answer;
+    let at = 0;
+    do {
+      const count = repliesInFrame(replies, at);
+      const isWhole = count === replies.length;
+      const part: AnswerFrame = {
+        ...frame,
+        place: frame.place + at,
+        answer: isWhole ? answer : { kind: 'replies', replies: replies.slice(at, at + count) },
+      };
+      if (!send(part)) {
+        return {
+          ...frame,
+          place: part.place,
+          answer: { kind: 'replies', replies: replies.slice(at) },
+        };
+      }
+      at += count;
+    } while (at < replies.length);
+    return undefined;
+  }
+
+  /** Where nobody is connected, nothing is kept: the peer asks again. */
+  #keep(peer: NodeId, rest: AnswerFrame): void {
+    const { transport } = this.#options;
+    if (transport.queuedBytes(peer, 'data') === 0) return;
+    const kept = this.#kept.get(peer) ?? { answers: [], bytes: 0 };
+    const bytes = bytesOf(rest.answer);
+    const isKept = kept.answers.some(
+      ({ group, session, sequence }) =>
+        group === rest.group && session === rest.session && sequence === rest.sequence,
+    );
+    if (isKept || (kept.bytes > 0 && kept.bytes + bytes > keptBytesMax)) return;
+    kept.answers.push(rest);
+    kept.bytes += bytes;
+    this.#kept.set(peer, kept);
+  }
+
+  #receiveAnswer(from: NodeId, payload: Uint8Array): boolean {
     const frame = decodeAnswerFrame(payload);
     if (frame === undefined) return false;
-    const { session, sequence, answer } = frame;
-    this.#options.groupOf(frame.group)?.origin.answered(session, sequence, answer);
+    const { group, session, sequence } = frame;
+    const answer = this.#join(from, frame);
+    if (answer !== undefined) {
+      this.#options.groupOf(group)?.origin.answered(session, sequence, answer);
+    }
     return true;
+  }
+
+  /** The answer, once its last frame has come. The frame at place 0 begins one, whatever came before. */
+  #join(from: NodeId, frame: AnswerFrame): GroupAnswer | undefined {
+    const { group, session, sequence, place, total, answer } = frame;
+    if (answer.kind !== 'replies') return answer;
+    if (place === 0 && answer.replies.length === total) return answer;
+    let partials = this.#partial.get(from);
+    if (partials === undefined) {
+      partials = new Map();
+      this.#partial.set(from, partials);
+    }
+    if (place === 0) partials.set(group, { session, sequence, total, replies: [] });
+    const partial = partials.get(group);
+    const isNext =
+      partial?.session === session &&
+      partial.sequence === sequence &&
+      partial.total === total &&
+      partial.replies.length === place;
+    if (!isNext) return undefined;
+    for (const reply of answer.replies) partial.replies.push(reply);
+    if (partial.replies.length < total) return undefined;
+    partials.delete(group);
+    return { kind: 'replies', replies: partial.replies };
   }
 
   #receiveOpen(from: NodeId, payload: Uint8Array): boolean {
@@ -183,15 +313,42 @@ export class Forward {
     const frame = decodeReadFrame(payload);
     if (frame === undefined) return false;
     const { group, read, commands } = frame;
+    const { transport, groupOf } = this.#options;
     const connection = this.#connectionOf(from);
-    const done = (replies: readonly string[] | undefined): void => {
-      if (connection !== this.#connectionOf(from)) return;
-      const answer = encodeReadAnswerFrame({ group, read, replies });
-      this.#options.transport.send(from, 'data', frameKind.readAnswer, [answer]);
+    const isGone = (): boolean => connection !== this.#connectionOf(from);
+    let place = 0;
+    const send = (replies: readonly string[] | undefined): boolean => {
+      const answer = encodeReadAnswerFrame({ group, read, place, replies });
+      return transport.send(from, 'data', frameKind.readAnswer, [answer]);
     };
-    const local = this.#options.groupOf(group);
-    if (local === undefined) done(undefined);
-    else local.replica.read({ commands, done });
+    const refuse = (): void => {
+      if (!isGone()) send(undefined);
+    };
+    const local = groupOf(group);
+    if (local === undefined) {
+      refuse();
+      return true;
+    }
+    local.replica.read({
+      from,
+      commands,
+      room: () => {
+        if (isGone()) return 'gone';
+        return transport.queuedBytes(from, 'data') < laneBytesMax ? 'now' : 'later';
+      },
+      take: (replies) => {
+        if (isGone()) return replies.length;
+        let at = 0;
+        while (at < replies.length) {
+          const count = repliesInFrame(replies, at);
+          if (!send(count === replies.length ? replies : replies.slice(at, at + count))) break;
+          at += count;
+          place += count;
+        }
+        return at;
+      },
+      refuse,
+    });
     return true;
   }
 
@@ -202,9 +359,18 @@ export class Forward {
   #receiveReadAnswer(payload: Uint8Array): boolean {
     const frame = decodeReadAnswerFrame(payload);
     if (frame === undefined) return false;
-    this.#options.groupOf(frame.group)?.reads.answered(frame.read, frame.replies);
+    const { group, read, place, replies } = frame;
+    const reads = this.#options.groupOf(group)?.reads;
+    if (replies === undefined) reads?.refused(read);
+    else reads?.answered(read, place, replies);
     return true;
   }
+}
+
+function bytesOf(answer: GroupAnswer): number {
+  let bytes = 0;
+  if (answer.kind === 'replies') for (const reply of answer.replies) bytes += reply.length;
+  return bytes;
 }
 
 /** What must hold of a group before it may enter the log, where it would stop every replica. */

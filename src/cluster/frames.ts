@@ -4,13 +4,16 @@
  * Layouts, big-endian:
  *
  *     group      u16 group | u48 term | a group of commands (replica/batch)
- *     answer     u16 group | u48 session | u48 sequence | u8 outcome | replies
+ *     answer     u16 group | u48 session | u48 sequence | u8 outcome | u32 place | u32 total | replies
  *     open       u16 group | u32 incarnation | u32 nonce | 8 bytes member id
  *     opened     u16 group | u32 incarnation | u32 nonce | 8 bytes member id | u48 session
  *     read       u16 group | u48 read | u32 count | commands (replica/batch)
- *     readAnswer u16 group | u48 read | u8 outcome | replies
+ *     readAnswer u16 group | u48 read | u8 outcome | u32 place | replies
  *     replies    u32 count | (u32 length | bytes)…
  *     formation  JSON (cluster/formation)
+ *
+ * Replies may be of any size together, so an answer is as many frames as it takes: each says at which place its first reply
+ * stands. They come in order, those of one answer to a group without another of that group between them.
  *
  * Decoders return undefined for anything that does not fit exactly.
  */
@@ -53,7 +56,12 @@ export interface AnswerFrame {
   readonly group: GroupId;
   readonly session: number;
   readonly sequence: number;
+  /** Of replies, those in this frame. */
   readonly answer: GroupAnswer;
+  /** Where the first of them stands among all the group's. */
+  readonly place: number;
+  /** How many the group has. */
+  readonly total: number;
 }
 
 export interface OpenFrame {
@@ -78,6 +86,8 @@ export interface ReadFrame {
 export interface ReadAnswerFrame {
   readonly group: GroupId;
   readonly read: number;
+  /** Where the first reply stands among those to the commands that were sent. */
+  readonly place: number;
   /** Undefined where the node does not lead: ask the leader. */
   readonly replies: readonly string[] | undefined;
 }
@@ -86,6 +96,21 @@ export interface ReadAnswerFrame {
 const outcomes = ['replies', 'forgotten', 'gap', 'unknown-session'] as const;
 const noReplies: readonly string[] = [];
 const openBytes = 18;
+const answerHeadBytes = 23;
+const readAnswerHeadBytes = 13;
+/** Replies in a frame, or one larger reply. */
+const repliesBytesMax = 1 << 20;
+
+/** How many replies from `start` on make a frame; at least one, where there is one. */
+export function repliesInFrame(replies: readonly string[], start: number): number {
+  let bytes = 0;
+  let at = start;
+  for (; at < replies.length; at++) {
+    bytes += 4 + (replies[at]?.length ?? 0);
+    if (bytes > repliesBytesMax && at > start) break;
+  }
+  return at - start;
+}
 
 export function encodeGroupFrame(frame: GroupFrame): readonly Uint8Array[] {
   const head = Buffer.allocUnsafe(8);
@@ -105,26 +130,32 @@ export function decodeGroupFrame(payload: Uint8Array): GroupFrame | undefined {
 
 export function encodeAnswerFrame(frame: AnswerFrame): Uint8Array {
   const replies = frame.answer.kind === 'replies' ? frame.answer.replies : noReplies;
-  const buffer = Buffer.allocUnsafe(15 + repliesBytes(replies));
+  const buffer = Buffer.allocUnsafe(answerHeadBytes + repliesBytes(replies));
   buffer.writeUInt16BE(frame.group, 0);
   buffer.writeUIntBE(frame.session, 2, 6);
   buffer.writeUIntBE(frame.sequence, 8, 6);
   buffer.writeUInt8(outcomes.indexOf(frame.answer.kind), 14);
-  writeReplies(buffer, 15, replies);
+  buffer.writeUInt32BE(frame.place, 15);
+  buffer.writeUInt32BE(frame.total, 19);
+  writeReplies(buffer, answerHeadBytes, replies);
   return buffer;
 }
 
 export function decodeAnswerFrame(payload: Uint8Array): AnswerFrame | undefined {
   const buffer = asBuffer(payload);
-  if (buffer.length < 15) return undefined;
+  if (buffer.length < answerHeadBytes) return undefined;
   const kind = outcomes[buffer.readUInt8(14)];
-  const replies = readReplies(buffer, 15);
+  const place = buffer.readUInt32BE(15);
+  const total = buffer.readUInt32BE(19);
+  const replies = readReplies(buffer, answerHeadBytes);
   if (kind === undefined || replies === undefined) return undefined;
   return {
     group: groupId(buffer.readUInt16BE(0)),
     session: buffer.readUIntBE(2, 6),
     sequence: buffer.readUIntBE(8, 6),
     answer: kind === 'replies' ? { kind, replies } : { kind },
+    place,
+    total,
   };
 }
 
@@ -186,22 +217,28 @@ export function decodeReadFrame(payload: Uint8Array): ReadFrame | undefined {
 
 export function encodeReadAnswerFrame(frame: ReadAnswerFrame): Uint8Array {
   const replies = frame.replies ?? noReplies;
-  const buffer = Buffer.allocUnsafe(9 + repliesBytes(replies));
+  const buffer = Buffer.allocUnsafe(readAnswerHeadBytes + repliesBytes(replies));
   buffer.writeUInt16BE(frame.group, 0);
   buffer.writeUIntBE(frame.read, 2, 6);
   buffer.writeUInt8(frame.replies === undefined ? 1 : 0, 8);
-  writeReplies(buffer, 9, replies);
+  buffer.writeUInt32BE(frame.place, 9);
+  writeReplies(buffer, readAnswerHeadBytes, replies);
   return buffer;
 }
 
 export function decodeReadAnswerFrame(payload: Uint8Array): ReadAnswerFrame | undefined {
   const buffer = asBuffer(payload);
-  if (buffer.length < 9) return undefined;
-  const replies = readReplies(buffer, 9);
+  if (buffer.length < readAnswerHeadBytes) return undefined;
+  const replies = readReplies(buffer, readAnswerHeadBytes);
   const outcome = buffer.readUInt8(8);
   if (replies === undefined || outcome > 1) return undefined;
   const group = groupId(buffer.readUInt16BE(0));
-  return { group, read: buffer.readUIntBE(2, 6), replies: outcome === 0 ? replies : undefined };
+  return {
+    group,
+    read: buffer.readUIntBE(2, 6),
+    place: buffer.readUInt32BE(9),
+    replies: outcome === 0 ? replies : undefined,
+  };
 }
 
 function repliesBytes(replies: readonly string[]): number {

@@ -171,14 +171,17 @@ export class Member implements Cluster {
     for (const { replica, origin, reads } of this.#groups) {
       if (replica.leader !== peer) continue;
       origin.sendAgain();
-      reads.sendAgain();
+      reads.leaderIsThere();
     }
   }
 
   disconnected(peer: NodeId, lane: Lane): void {
     if (lane !== 'data') return;
     this.#forward.disconnected(peer);
-    for (const { replica } of this.#groups) replica.peerUnreachable(peer);
+    for (const { replica, reads } of this.#groups) {
+      reads.disconnected(peer);
+      replica.peerUnreachable(peer);
+    }
   }
 
   /** False where the frame makes no sense. */
@@ -338,7 +341,7 @@ export class Member implements Cluster {
     if (local === undefined) return;
     if (group === metaGroup) this.#formMeta(local.replica);
     else local.origin.sendAgain();
-    local.reads.sendAgain();
+    local.reads.leaderIsThere();
   }
 
   /** The first leader of the meta group writes down what the cluster was formed with. */
@@ -358,6 +361,7 @@ export class Member implements Cluster {
 
   #tick(): void {
     this.#ticks += 1;
+    this.#forward.tick();
     for (const { replica, origin, reads } of this.#groups) {
       replica.tick();
       origin.tick();

@@ -1,118 +1,178 @@
 /**
  * This node's reads of one shard that go to its leader without the log. They may be sent any number of times.
  *
- * What is submitted in one turn travels together. A batch whose leader changed, refused or fell silent is sent again; one that
- * finds no leader in time fails with `cluster-down`.
+ * What is submitted in one turn travels together. Replies come in order, some at a time. What has none goes again, in order,
+ * where the leader or its connection changed, the node asked refused, or the frame could not leave; on a lane that stays up
+ * nothing else is lost, however long an answer takes. Each time it gets another number, so that answers to an
+ * earlier one count no more. While a batch has to wait, so do those behind it.
+ *
+ * A batch that is not answered in time fails with `cluster-down`.
  */
 
 import type { Clock } from '../base/clock.ts';
+import type { NodeId } from '../base/ids.ts';
 import type { Submission } from './cluster.ts';
 import type { Leader } from './origin.ts';
 
-/** Frames may have been dropped: unanswered reads are sent again after this long. */
-const resendMs = 1_000;
+/** A batch is closed at this size; a larger command is a batch of its own. */
+const batchBytesMax = 1 << 20;
 
 export interface ReadOriginOptions {
   readonly clock: Clock;
   readonly commandTimeoutMs: number;
   readonly leader: () => Leader | undefined;
-  /** Takes reads to the leader; `answered` brings back what it said, perhaps before this returns. */
-  readonly send: (leader: Leader, read: number, submissions: readonly Submission[]) => void;
+  /**
+   * Takes reads to the leader; false where they could not leave. Replies come through `answered` and `refused`, perhaps
+   * before this returns.
+   */
+  readonly send: (leader: Leader, read: number, submissions: readonly Submission[]) => boolean;
   readonly onSettled: (count: number, bytes: number) => void;
 }
 
 interface Batch {
-  readonly submissions: readonly Submission[];
+  /** As they were sent the last time: those that are answered in between stay, until the batch is sent again. */
+  submissions: readonly Submission[];
+  /** How many of them have their reply. */
+  answered: number;
   readonly deadlineMs: number;
-  sentMs: number;
+}
+
+interface Turn {
+  readonly submissions: Submission[];
+  bytes: number;
 }
 
 export class ReadOrigin {
   readonly #options: ReadOriginOptions;
-  #turn: Submission[] = [];
+  #turn: Turn[] = [];
+  /** Not sent, or to be sent again. All were submitted after those of `#sent`. */
+  #unsent: Batch[] = [];
   /** By number, in the order in which they were submitted. */
-  readonly #batches = new Map<number, Batch>();
+  readonly #sent = new Map<number, Batch>();
+  /** Whom those that were sent have been sent to. */
+  #asked: Leader | undefined;
   #read = 0;
+  /** The first unsent batch was refused, or could not leave: it waits for the next tick. */
+  #isHeld = false;
 
   constructor(options: ReadOriginOptions) {
     this.#options = options;
   }
 
   submit(submission: Submission): void {
-    this.#turn.push(submission);
+    const size = submission.bytes.length;
+    let turn = this.#turn.at(-1);
+    if (turn === undefined || turn.bytes + size > batchBytesMax) {
+      turn = { submissions: [], bytes: 0 };
+      this.#turn.push(turn);
+    }
+    turn.submissions.push(submission);
+    turn.bytes += size;
   }
 
   /** Sends what was submitted in this turn. */
   flush(): void {
     if (this.#turn.length === 0) return;
-    const submissions = this.#turn;
+    const deadlineMs = this.#options.clock.monotonicMs() + this.#options.commandTimeoutMs;
+    for (const { submissions } of this.#turn) {
+      this.#unsent.push({ submissions, answered: 0, deadlineMs });
+    }
     this.#turn = [];
-    const nowMs = this.#options.clock.monotonicMs();
-    this.#read += 1;
-    const batch: Batch = {
-      submissions,
-      deadlineMs: nowMs + this.#options.commandTimeoutMs,
-      sentMs: Number.NEGATIVE_INFINITY,
-    };
-    this.#batches.set(this.#read, batch);
+    if (!this.#isHeld) this.#sendUnsent();
+  }
+
+  /** There is a leader, or its connection came back. Another one, or of another term, is asked for everything unanswered. */
+  leaderIsThere(): void {
     const leader = this.#options.leader();
-    if (leader !== undefined) this.#send(leader, this.#read, batch, nowMs);
+    if (leader === undefined) return;
+    const isSame = leader.node === this.#asked?.node && leader.term === this.#asked.term;
+    if (!isSame) this.#unsend(0);
+    this.#sendUnsent();
   }
 
-  /** Another leader or term, or the leader's connection came back. */
-  sendAgain(): void {
-    this.#sendOlderThan(Number.POSITIVE_INFINITY);
+  /** The peer's connection ended: what it was asked for is not answered on the next. */
+  disconnected(peer: NodeId): void {
+    if (this.#asked?.node === peer) this.#unsend(0);
   }
 
-  /** `replies` undefined: the node asked does not lead. Such a batch goes again with the next tick or leader. */
-  answered(read: number, replies: readonly string[] | undefined): void {
-    const batch = this.#batches.get(read);
+  /** Replies of a batch, in order; `place` is that of the first among the commands sent under this number. */
+  answered(read: number, place: number, replies: readonly string[]): void {
+    const batch = this.#sent.get(read);
     if (batch === undefined) return;
-    if (replies === undefined || replies.length !== batch.submissions.length) {
-      batch.sentMs = Number.NEGATIVE_INFINITY;
+    const { submissions } = batch;
+    if (place !== batch.answered || place + replies.length > submissions.length) {
+      this.refused(read);
       return;
     }
-    this.#batches.delete(read);
+    batch.answered += replies.length;
+    if (batch.answered === submissions.length) this.#sent.delete(read);
     let bytes = 0;
-    batch.submissions.forEach((submission, place) => {
-      bytes += submission.bytes.length;
-      submission.settle(replies[place] ?? '');
+    replies.forEach((reply, at) => {
+      const submission = submissions[place + at];
+      bytes += submission?.bytes.length ?? 0;
+      submission?.settle(reply);
     });
-    this.#options.onSettled(batch.submissions.length, bytes);
+    this.#options.onSettled(replies.length, bytes);
+  }
+
+  /** The node asked does not lead. The batch goes again with the next tick or leader, and so do those behind it. */
+  refused(read: number): void {
+    if (!this.#sent.has(read)) return;
+    this.#unsend(read);
+    this.#isHeld = true;
   }
 
   /** Time-outs and second tries; called every heartbeat interval. */
   tick(): void {
-    if (this.#batches.size === 0) return;
+    if (this.#sent.size === 0 && this.#unsent.length === 0) return;
     const nowMs = this.#options.clock.monotonicMs();
-    for (const [read, batch] of this.#batches) {
+    for (const [read, batch] of this.#sent) {
       if (batch.deadlineMs > nowMs) break;
-      this.#batches.delete(read);
-      this.#fail(batch.submissions, 'cluster-down');
+      this.#sent.delete(read);
+      this.#fail(waitingOf(batch), 'cluster-down');
     }
-    this.#sendOlderThan(nowMs - resendMs);
+    while ((this.#unsent[0]?.deadlineMs ?? Infinity) <= nowMs) {
+      const batch = this.#unsent.shift();
+      if (batch !== undefined) this.#fail(waitingOf(batch), 'cluster-down');
+    }
+    this.#sendUnsent();
   }
 
   /** The node stops. Reads change nothing, so none of them is in doubt. */
   close(): void {
-    const waiting = [...this.#batches.values()].flatMap(({ submissions }) => submissions);
-    const all = [...waiting, ...this.#turn];
-    this.#batches.clear();
+    const batches = [...this.#sent.values(), ...this.#unsent];
+    const turn = this.#turn.flatMap(({ submissions }) => submissions);
+    this.#sent.clear();
+    this.#unsent = [];
     this.#turn = [];
-    this.#fail(all, 'closing');
+    this.#fail([...batches.flatMap(waitingOf), ...turn], 'closing');
   }
 
-  #sendOlderThan(sentMs: number): void {
+  /** What was sent from this number on is to be sent again, before what has not been sent yet. */
+  #unsend(first: number): void {
+    const again: Batch[] = [];
+    for (const [read, batch] of this.#sent) {
+      if (read < first) continue;
+      this.#sent.delete(read);
+      again.push({ ...batch, submissions: waitingOf(batch), answered: 0 });
+    }
+    if (again.length > 0) this.#unsent = [...again, ...this.#unsent];
+  }
+
+  #sendUnsent(): void {
+    this.#isHeld = false;
     const leader = this.#options.leader();
     if (leader === undefined) return;
-    const nowMs = this.#options.clock.monotonicMs();
-    const overdue = [...this.#batches].filter(([, batch]) => batch.sentMs <= sentMs);
-    for (const [read, batch] of overdue) this.#send(leader, read, batch, nowMs);
-  }
-
-  #send(leader: Leader, read: number, batch: Batch, nowMs: number): void {
-    batch.sentMs = nowMs;
-    this.#options.send(leader, read, batch.submissions);
+    this.#asked = leader;
+    // A leader on this node may answer, or refuse, at once.
+    for (let batch = this.#unsent[0]; batch !== undefined; batch = this.#unsent[0]) {
+      this.#unsent.shift();
+      this.#read += 1;
+      const read = this.#read;
+      this.#sent.set(read, batch);
+      if (!this.#options.send(leader, read, batch.submissions)) this.refused(read);
+      if (this.#isHeld) return;
+    }
   }
 
   #fail(submissions: readonly Submission[], failure: 'cluster-down' | 'closing'): void {
@@ -123,4 +183,8 @@ export class ReadOrigin {
     }
     if (submissions.length > 0) this.#options.onSettled(submissions.length, bytes);
   }
+}
+
+function waitingOf({ submissions, answered }: Batch): readonly Submission[] {
+  return answered === 0 ? submissions : submissions.slice(answered);
 }

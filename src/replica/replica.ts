@@ -84,8 +84,8 @@ export class Replica {
   readonly #proposals = new Proposals();
   readonly #reads: Reads;
   readonly #leaderClock: LeaderClock;
-  #early: Early[] = [];
-  #earlyReads: ReadBatch[] = [];
+  /** In order; origins send again what has no answer, which takes the place of what came before. */
+  readonly #early = new Map<string, Early>();
   #lease: Lease | undefined;
   /** Entries that the core has taken from here. */
   proposals = 0;
@@ -135,6 +135,7 @@ export class Replica {
       isServing: () => this.#isServing,
       askIndex: (round) => this.#askIndex(round),
       log: (read) => this.#logRead(read),
+      later: () => this.#work(),
     });
   }
 
@@ -232,7 +233,7 @@ export class Replica {
   offer(from: NodeId, forTerm: Term, group: CommandGroup): boolean {
     if (!this.#isLeader || forTerm !== this.#term) return false;
     if (this.#isServing) this.#admit(from, group);
-    else this.#early.push({ from, group });
+    else this.#early.set(`${group.session}/${group.sequence}`, { from, group });
     this.#work();
     return true;
   }
@@ -241,19 +242,18 @@ export class Replica {
   openSession(asked: OpenGroup): boolean {
     if (!this.#isLeader) return false;
     if (this.#isServing) this.#proposals.add(asked);
-    else this.#early.push({ from: asked.node, group: asked });
+    else this.#early.set(`open ${JSON.stringify(asked)}`, { from: asked.node, group: asked });
     this.#work();
     return true;
   }
 
-  /** `done` gets undefined where another node has to be asked; it may be called before this returns. */
+  /** The batch may be answered, or refused where another node has to be asked, before this returns. */
   read(batch: ReadBatch): void {
     if (!this.#isLeader) {
-      batch.done(undefined);
+      batch.refuse();
       return;
     }
-    if (this.#isServing) this.#reads.read(batch);
-    else this.#earlyReads.push(batch);
+    this.#reads.read(batch);
     this.#work();
   }
 
@@ -281,7 +281,7 @@ export class Replica {
   /** Puts what waits into the log, as one entry where it fits. Called once a turn, before `takeReady`. */
   propose(): void {
     if (!this.#isServing) return;
-    this.#reads.ask();
+    this.#reads.turn();
     for (;;) {
       const taken = this.#proposals.take();
       if (taken === undefined || !this.#proposeEntry(taken)) return;
@@ -393,7 +393,7 @@ export class Replica {
       case 'duplicate': {
         const replies = this.#sessions.recorded(session, sequence);
         // Applied, but the engine has not replied yet: the answer comes by itself.
-        if (replies === undefined && !this.#sessions.isAcknowledged(session, sequence)) return;
+        if (replies === undefined && !this.#sessions.isForgotten(session, sequence)) return;
         const answer: GroupAnswer =
           replies === undefined ? { kind: 'forgotten' } : { kind: 'replies', replies };
         this.#options.events.onGroupAnswer(this.group, to, answer);
@@ -415,10 +415,7 @@ export class Replica {
   }
 
   #noteApplied(applied: AppliedEntry): void {
-    assert(
-      applied.index === this.#appliedIndex + 1,
-      'the engine applies one entry after the other',
-    );
+    assert(applied.index === this.#appliedIndex + 1, 'entries are applied one after the other');
     this.#appliedIndex = applied.index;
     this.#appliedTerm = term(applied.term);
     this.#leaderClock.entryApplied(applied.timeMs);
@@ -427,7 +424,7 @@ export class Replica {
       for (const outcome of applied.outcomes) this.#report(outcome, reads);
       if (applied.term === this.#term) this.#proposals.applied(applied.index, reads);
     }
-    this.#reads.applied();
+    this.#reads.serve();
     this.#tryServe();
   }
 
@@ -482,15 +479,13 @@ export class Replica {
     }
     if (!this.#leaderClock.isSettled) return;
     this.#isServing = true;
-    const early = this.#early;
-    const earlyReads = this.#earlyReads;
-    this.#early = [];
-    this.#earlyReads = [];
+    const early = [...this.#early.values()];
+    this.#early.clear();
     for (const { from, group } of early) {
       if (group.kind === 'open') this.#proposals.add(group);
       else this.#admit(from, group);
     }
-    for (const batch of earlyReads) this.#reads.read(batch);
+    this.#reads.serve();
     this.#options.events.onLeadership(this.group);
     this.#work();
   }
@@ -498,11 +493,8 @@ export class Replica {
   #abandon(): void {
     this.#isServing = false;
     this.#lease = undefined;
-    this.#early = [];
-    const earlyReads = this.#earlyReads;
-    this.#earlyReads = [];
+    this.#early.clear();
     this.#proposals.abandon();
     this.#reads.abandon();
-    for (const batch of earlyReads) batch.done(undefined);
   }
 }

@@ -7,7 +7,8 @@
  * former, which also fences whatever of it is still on its way. Sessions end by the time of entries,
  * long after their node gave up, so that all replicas end them at the same entry.
  *
- * Bounds: one session a node; of each, replies of at most the origin's window of unanswered groups.
+ * Bounds: one session a node; of each, replies of at most the origin's window of unanswered groups, and of at most
+ * `repliesBytesMax`: what is beyond is forgotten, oldest first, and a group sent again for it is in doubt.
  */
 
 import { assert } from '../base/assert.ts';
@@ -19,6 +20,10 @@ import type { CommandGroup, OpenGroup } from './batch.ts';
 export const sessionIdleMs: number = 10 * 60_000;
 const sweepEveryMs = 60_000;
 
+/** Recorded replies of a session, each with `replyOverheadBytes`. Where nobody writes any more they stay for good. */
+const repliesBytesMax = 8 << 20;
+const replyOverheadBytes = 16;
+
 interface Session {
   readonly id: SessionId;
   readonly asked: OpenGroup;
@@ -29,6 +34,10 @@ interface Session {
   /** Found idle at a sweep; the next one ends it, unless it is used in between. */
   isIdle: boolean;
   readonly replies: Map<number, readonly Reply[]>;
+  /** Of all `replies`. */
+  replyBytes: number;
+  /** The last group whose replies were forgotten before they were acknowledged. */
+  forgotten: number;
 }
 
 /** `next`: apply it. `duplicate`: it was applied. `unknown`: its session has ended. */
@@ -65,6 +74,8 @@ export class Sessions {
       lastUsedMs: timeMs,
       isIdle: false,
       replies,
+      replyBytes: 0,
+      forgotten: 0,
     });
     return id;
   }
@@ -89,7 +100,7 @@ export class Sessions {
     assert(group.sequence === session.lastSequence + 1, 'a session enters the log without a gap');
     session.lastSequence = group.sequence;
     for (let sequence = session.acknowledged + 1; sequence <= group.acknowledged; sequence++) {
-      session.replies.delete(sequence);
+      forget(session, sequence);
     }
     session.acknowledged = Math.max(session.acknowledged, group.acknowledged);
     assert(
@@ -101,8 +112,14 @@ export class Sessions {
 
   record(id: SessionId, sequence: number, replies: readonly Reply[]): void {
     const session = this.#sessions.get(id);
-    if (session !== undefined && sequence > session.acknowledged) {
-      session.replies.set(sequence, replies);
+    if (session === undefined || sequence <= session.acknowledged) return;
+    session.replies.set(sequence, replies);
+    session.replyBytes += bytesOf(replies);
+    // In the order in which they were applied; perhaps down to the one just recorded.
+    for (const oldest of session.replies.keys()) {
+      if (session.replyBytes <= repliesBytesMax) break;
+      forget(session, oldest);
+      session.forgotten = oldest;
     }
   }
 
@@ -111,9 +128,11 @@ export class Sessions {
     return this.#sessions.get(id)?.replies.get(sequence);
   }
 
-  /** Whether the origin has, or never waited for, the group's replies. */
-  isAcknowledged(id: SessionId, sequence: number): boolean {
-    return sequence <= (this.#sessions.get(id)?.acknowledged ?? Infinity);
+  /** Whether the group's replies will not be there again: the origin has them, or they were too many to be kept. */
+  isForgotten(id: SessionId, sequence: number): boolean {
+    const session = this.#sessions.get(id);
+    if (session === undefined) return true;
+    return sequence <= Math.max(session.acknowledged, session.forgotten);
   }
 
   /**
@@ -129,6 +148,19 @@ export class Sessions {
       session.isIdle = true;
     }
   }
+}
+
+function forget(session: Session, sequence: number): void {
+  const replies = session.replies.get(sequence);
+  if (replies === undefined) return;
+  session.replies.delete(sequence);
+  session.replyBytes -= bytesOf(replies);
+}
+
+function bytesOf(replies: readonly Reply[]): number {
+  let bytes = 0;
+  for (const reply of replies) bytes += replyOverheadBytes + reply.length;
+  return bytes;
 }
 
 /** Only requests of one data directory have an order. */

@@ -3,12 +3,14 @@ import { test } from 'node:test';
 import { groupId, memberId, nodeId, sessionId, term } from '../../src/base/ids.ts';
 import { Forward, type LocalGroup } from '../../src/cluster/forward.ts';
 import {
+  decodeReadAnswerFrame,
   encodeGroupFrame,
   encodeOpenedFrame,
   encodeReadFrame,
   frameKind,
 } from '../../src/cluster/frames.ts';
 import { encodeCommands, type CommandGroup } from '../../src/replica/batch.ts';
+import type { GroupAnswer } from '../../src/replica/replica.ts';
 import type { ReadBatch } from '../../src/replica/reads.ts';
 
 const self = nodeId(1);
@@ -22,11 +24,22 @@ class Scene {
   readonly offered: CommandGroup[] = [];
   readonly reading: ReadBatch[] = [];
   readonly sent: number[] = [];
+  readonly payloads: Uint8Array[] = [];
+  readonly answered: string[] = [];
+  /** Bytes that the lane still takes. */
+  laneBytes = Infinity;
   readonly forward: Forward;
 
   constructor() {
     const local = {
-      origin: { opened: (_nonce: number, session: number) => this.opened.push(session) },
+      origin: {
+        opened: (_nonce: number, session: number) => this.opened.push(session),
+        answered: (session: number, sequence: number, answer: GroupAnswer) => {
+          const sizes =
+            answer.kind === 'replies' ? answer.replies.map(({ length }) => length) : [answer.kind];
+          this.answered.push(`${session}/${sequence}: ${sizes.join(' ')}`);
+        },
+      },
       replica: {
         offer: (_from: number, _term: number, commands: CommandGroup) => {
           this.offered.push(commands);
@@ -40,10 +53,15 @@ class Scene {
       member,
       incarnation: 3,
       transport: {
-        send: (_peer, _lane, kind) => {
+        send: (_peer, _lane, kind, parts) => {
+          if (this.laneBytes <= 0) return false;
+          const payload = Buffer.concat(parts);
+          this.laneBytes -= payload.length;
           this.sent.push(kind);
+          this.payloads.push(payload);
           return true;
         },
+        queuedBytes: () => Math.max(1, (64 << 20) - this.laneBytes),
       },
       groupOf: () => local as unknown as LocalGroup,
     });
@@ -94,9 +112,11 @@ test('a read is not answered on another connection than it came by: the peer may
   scene.forward.disconnected(peer);
   scene.receive(frameKind.read, frame);
   const [former, latter] = scene.reading;
-  former?.done(['old']);
+  assert.equal(former?.room(), 'gone');
+  former.take(['old']);
+  former.refuse();
   assert.deepEqual(scene.sent, []);
-  latter?.done(['new']);
+  latter?.take(['new']);
   assert.deepEqual(scene.sent, [frameKind.readAnswer]);
 });
 
@@ -114,4 +134,81 @@ test('a group that would stop every replica once it is in the log is not let int
 
 test('frames of unknown kinds make no sense', () => {
   assert.equal(new Scene().receive(99, []), false);
+});
+
+/** Some of 700 KB, so that two make more than a frame. */
+const large = (count: number): string[] =>
+  Array.from({ length: count }, (_, place) => String(place).repeat(700_000));
+
+test('an answer to a group that is too large for a frame travels as several, and is one again', () => {
+  const scene = new Scene();
+  const answer: GroupAnswer = { kind: 'replies', replies: ['a', 'b', ...large(3), 'c'] };
+  scene.forward.answer(group, { node: peer, session: 5, sequence: 6 }, answer);
+  assert.ok(scene.payloads.length > 2);
+  assert.ok(scene.payloads.every(({ length }) => length < 2 ** 20 + 100));
+  const frames = [...scene.payloads];
+  const receive = (at: number): boolean => scene.receive(frameKind.answer, [frames[at]!]);
+  for (let at = 0; at < frames.length; at++) {
+    assert.deepEqual(scene.answered, []);
+    receive(at);
+  }
+  assert.deepEqual(scene.answered, ['5/6: 1 1 700000 700000 700000 1']);
+  // An answer that broke off is not joined with another, and one that comes again is whole.
+  receive(0);
+  receive(2);
+  for (let at = 0; at < frames.length; at++) receive(at);
+  assert.equal(scene.answered.length, 2);
+  assert.equal(scene.answered[1], scene.answered[0]);
+  receive(0);
+  scene.forward.disconnected(peer);
+  for (let at = 1; at < frames.length; at++) receive(at);
+  assert.equal(scene.answered.length, 2);
+});
+
+test('what a full lane refuses of answers to groups is kept, once, and leaves in order when there is room', () => {
+  const scene = new Scene();
+  const to = { node: peer, session: 5, sequence: 1 };
+  scene.laneBytes = 1_000_000;
+  scene.forward.answer(group, to, { kind: 'replies', replies: large(4) });
+  scene.forward.answer(group, { ...to, sequence: 2 }, { kind: 'replies', replies: ['next'] });
+  scene.forward.answer(group, to, { kind: 'replies', replies: large(4) });
+  scene.forward.answer(group, { ...to, sequence: 3 }, { kind: 'forgotten' });
+  const before = scene.payloads.length;
+  scene.forward.tick();
+  assert.equal(scene.payloads.length, before, 'there is no room yet');
+  scene.laneBytes = 1_000_000;
+  scene.forward.tick();
+  assert.ok(scene.payloads.length > before);
+  scene.laneBytes = Infinity;
+  scene.forward.tick();
+  scene.forward.tick();
+  for (const payload of scene.payloads) scene.receive(frameKind.answer, [payload]);
+  assert.deepEqual(scene.answered, [
+    '5/1: 700000 700000 700000 700000',
+    '5/2: 4',
+    '5/3: forgotten',
+  ]);
+});
+
+test('replies to reads that the lane does not take stay undone, and nothing is read while it is half full', () => {
+  const scene = new Scene();
+  const commands = Array.from({ length: 4 }, () => ({ database: 0, bytes: Buffer.from('x') }));
+  scene.receive(frameKind.read, encodeReadFrame({ group, read: 1, commands }));
+  const [batch] = scene.reading;
+  assert.equal(batch?.room(), 'now');
+  scene.laneBytes = 1_000_000;
+  assert.equal(batch.room(), 'later');
+  assert.equal(batch.take(large(4)), 2);
+  assert.equal(batch.take(large(2)), 0);
+  scene.laneBytes = Infinity;
+  assert.equal(batch.take(['c', 'd']), 2);
+  const places = scene.payloads.map((payload) => {
+    const frame = decodeReadAnswerFrame(payload);
+    return [frame?.place, frame?.replies?.length];
+  });
+  assert.deepEqual(places, [
+    [0, 1],
+    [1, 1],
+    [2, 2],
+  ]);
 });

@@ -60,6 +60,8 @@ const answerFrame: fc.Arbitrary<AnswerFrame> = fc.record(
     group,
     session: u48,
     sequence: u48,
+    place: u32,
+    total: u32,
     answer: fc.oneof(
       replies.map((list) => ({ kind: 'replies' as const, replies: list })),
       fc.constantFrom(
@@ -76,7 +78,7 @@ const openFrame = fc.record({ group, incarnation: u32, nonce: u32, member }, pla
 const openedFrame = fc.record({ group, incarnation: u32, nonce: u32, member, session: u48 }, plain);
 const readFrame = fc.record({ group, read: u48, commands }, plain);
 const readAnswerFrame = fc.record(
-  { group, read: u48, replies: fc.option(replies, { nil: undefined }) },
+  { group, read: u48, place: u32, replies: fc.option(replies, { nil: undefined }) },
   plain,
 );
 

@@ -12,6 +12,7 @@ class Scene {
   readonly sent: string[] = [];
   readonly outcomes: string[] = [];
   settled = 0;
+  isTaken = true;
   onSend: (read: number) => void = () => undefined;
   readonly reads = new ReadOrigin({
     clock: { monotonicMs: () => this.nowMs, wallMs: () => 0 },
@@ -20,6 +21,7 @@ class Scene {
     send: (leader, read, submissions: readonly Submission[]) => {
       this.sent.push(`${read}×${submissions.length} to ${leader.node}`);
       this.onSend(read);
+      return this.isTaken;
     },
     onSettled: (count) => {
       this.settled += count;
@@ -51,47 +53,113 @@ test('reads of one turn travel together and get their own replies', () => {
   assert.deepEqual(scene.sent, []);
   scene.reads.flush();
   assert.deepEqual(scene.sent, ['1×2 to 2']);
-  scene.reads.answered(1, ['x', 'y']);
-  scene.reads.answered(1, ['again', 'again']);
+  scene.reads.answered(1, 0, ['x', 'y']);
+  scene.reads.answered(1, 0, ['again', 'again']);
   assert.deepEqual(scene.outcomes, ['a x', 'b y']);
   assert.equal(scene.settled, 2);
 });
 
-test('a batch that the asked node does not answer, as it does not lead, goes again with the next tick', () => {
+test('replies come some at a time, and what has none goes again without the others', () => {
   const scene = new Scene();
-  scene.submit('a');
+  for (const name of ['a', 'b', 'c']) scene.submit(name);
   scene.reads.flush();
-  scene.reads.answered(1, undefined);
-  assert.equal(scene.sent.length, 1);
+  scene.reads.answered(1, 0, ['x']);
+  assert.deepEqual(scene.outcomes, ['a x']);
   scene.leader = { node: nodeId(3), term: term(4) };
+  scene.reads.leaderIsThere();
+  assert.deepEqual(scene.sent, ['1×3 to 2', '2×2 to 3']);
+  scene.reads.answered(1, 1, ['late', 'late']);
+  scene.reads.answered(2, 0, ['y', 'z']);
+  assert.deepEqual(scene.outcomes, ['a x', 'b y', 'c z']);
+  assert.equal(scene.settled, 3);
+});
+
+test('a batch that the asked node refuses, as it does not lead, goes again with the next tick, and so do those behind it', () => {
+  const scene = new Scene();
+  for (const name of ['a', 'b', 'c']) {
+    scene.submit(name);
+    scene.reads.flush();
+  }
+  scene.reads.refused(2);
+  scene.reads.refused(3);
+  scene.reads.answered(3, 0, ['too early']);
+  scene.submit('d');
+  scene.reads.flush();
+  assert.equal(scene.sent.length, 3, 'a later batch does not overtake the refused one');
   scene.pass(50);
-  assert.deepEqual(scene.sent, ['1×1 to 2', '1×1 to 3']);
+  assert.deepEqual(scene.sent.slice(3), ['4×1 to 2', '5×1 to 2', '6×1 to 2']);
+  for (const read of [1, 4, 5, 6]) scene.reads.answered(read, 0, [`of ${read}`]);
+  assert.deepEqual(scene.outcomes, ['a of 1', 'b of 4', 'c of 5', 'd of 6']);
 });
 
-test('an answer with another number of replies is no answer', () => {
+test('what the lane does not take holds up what is behind it, and is tried again with each tick', () => {
+  const scene = new Scene();
+  scene.isTaken = false;
+  for (const name of ['a', 'b']) {
+    scene.submit(name);
+    scene.reads.flush();
+  }
+  assert.deepEqual(scene.sent, ['1×1 to 2']);
+  scene.pass(50);
+  assert.equal(scene.sent.length, 2);
+  scene.isTaken = true;
+  scene.pass(50);
+  assert.deepEqual(scene.sent.slice(2), ['3×1 to 2', '4×1 to 2']);
+});
+
+test('replies that leave a gap, or are too many, are none: the batch is asked again', () => {
   const scene = new Scene();
   scene.submit('a');
   scene.reads.flush();
-  scene.reads.answered(1, ['x', 'y']);
+  scene.reads.answered(1, 0, ['x', 'y']);
+  scene.pass(50);
+  scene.reads.answered(2, 1, ['x']);
   assert.deepEqual(scene.outcomes, []);
+  scene.pass(50);
+  scene.reads.answered(3, 0, ['x']);
+  assert.deepEqual(scene.outcomes, ['a x']);
 });
 
-test('a new leader gets whatever is unanswered at once, and silence is followed by another try', () => {
+test('a healthy leader is asked once, however long it takes; a new one, or a new term, gets all that is unanswered', () => {
   const scene = new Scene();
   scene.submit('a');
   scene.reads.flush();
+  scene.pass(4_000);
+  scene.reads.leaderIsThere();
+  assert.equal(scene.sent.length, 1);
+  scene.leader = { node: nodeId(2), term: term(4) };
+  scene.reads.leaderIsThere();
   scene.leader = { node: nodeId(3), term: term(4) };
-  scene.reads.sendAgain();
-  assert.equal(scene.sent.length, 2);
-  scene.pass(950);
-  assert.equal(scene.sent.length, 2);
+  scene.reads.leaderIsThere();
+  assert.deepEqual(scene.sent, ['1×1 to 2', '2×1 to 2', '3×1 to 3']);
+});
+
+test('what was asked on a connection that ended is asked on the next, though no other leader was heard of', () => {
+  const scene = new Scene();
+  scene.submit('a');
+  scene.reads.flush();
+  scene.reads.disconnected(nodeId(3));
+  scene.reads.leaderIsThere();
+  assert.equal(scene.sent.length, 1, "another peer's connection is nothing to it");
+  scene.leader = undefined;
+  scene.reads.disconnected(nodeId(2));
   scene.pass(100);
+  scene.leader = { node: nodeId(2), term: term(3) };
+  scene.reads.leaderIsThere();
+  assert.equal(scene.sent.length, 2);
+});
+
+test('a large turn travels as several batches', () => {
+  const scene = new Scene();
+  const name = 'x'.repeat(700_000);
+  for (let count = 0; count < 3; count++) scene.submit(name);
+  scene.reads.flush();
   assert.equal(scene.sent.length, 3);
 });
 
 test('a leader on this node may answer at once', () => {
   const scene = new Scene();
-  scene.onSend = (read) => scene.reads.answered(read, ['now']);
+  scene.onSend = (read) => scene.reads.answered(read, 0, ['now']);
   for (const name of ['a', 'b', 'c']) {
     scene.submit(name);
     scene.reads.flush();

@@ -109,7 +109,7 @@ test('the replies of a group are recorded for whoever asks again', () => {
   const scene = new Scene();
   scene.apply(1, 10, [open(1), commands(1, 1, 'a')]);
   assert.equal(scene.sessions.recorded(sessionId(1), 1), undefined, 'not before they are there');
-  assert.equal(scene.sessions.isAcknowledged(sessionId(1), 1), false);
+  assert.equal(scene.sessions.isForgotten(sessionId(1), 1), false);
   scene.finish();
   assert.deepEqual(scene.sessions.recorded(sessionId(1), 1), ['+a']);
 });

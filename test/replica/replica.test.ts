@@ -148,14 +148,35 @@ test('groups, openings and reads that come before the leader serves are taken in
   assert.equal(replica.openSession(asked), true);
   assert.equal(replica.offer(self, replica.term, scene.group(1, 'INCR n', 99)), true);
   replica.read({
+    from: self,
     commands: [{ database: 0, bytes: encode(words('GET n')) }],
-    done: (replies) => reads.push(replies),
+    room: () => 'now',
+    take: (replies) => reads.push(replies),
+    refuse: () => reads.push('refused'),
   });
   assert.deepEqual([scene.sessions, scene.answers, reads], [[], [], []]);
   await scene.settle();
   assert.deepEqual(scene.sessions, [1]);
   assert.deepEqual(scene.answers, ['1 unknown-session']);
   assert.deepEqual(reads, [['$-1\r\n']]);
+});
+
+test('a group that comes again before the leader serves takes the place of what came before', async () => {
+  const scene = await Scene.make();
+  const { replica } = scene;
+  replica.campaign();
+  while (!replica.isLeader) {
+    scene.timers.runOnce();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assert.equal(replica.isServing, false);
+  for (let round = 0; round < 3; round++) {
+    replica.openSession(asked);
+    for (const sequence of [1, 2]) replica.offer(self, replica.term, scene.group(sequence, 'x', 9));
+  }
+  await scene.settle();
+  assert.deepEqual(scene.sessions, [1]);
+  assert.deepEqual(scene.answers, ['1 unknown-session', '2 unknown-session']);
 });
 
 test('a group that comes again gets its recorded reply, one that leaves a gap or has no session is told so', async () => {
@@ -177,19 +198,22 @@ test('a group that comes again gets its recorded reply, one that leaves a gap or
 test('who does not lead sends readers elsewhere, and so does who stops', async () => {
   const scene = await Scene.make();
   const outcomes: unknown[] = [];
-  const batch = {
+  scene.replica.read({
+    from: self,
     commands: [{ database: 0, bytes: encode(words('GET n')) }],
-    done: (replies: unknown) => outcomes.push(replies),
-  };
-  scene.replica.read(batch);
+    room: () => 'now',
+    take: (replies) => outcomes.push(replies),
+    refuse: () => outcomes.push(undefined),
+  });
   assert.deepEqual(outcomes, [undefined]);
   await scene.lead();
+  const all: unknown[] = [];
   scene.replica.logUnsessioned(
     { ...scene.group(0, 'GET n'), session: noSession, sequence: 0 },
-    batch.done,
+    (replies) => void all.push(replies),
   );
   scene.replica.close();
-  assert.deepEqual(outcomes, [undefined, undefined]);
+  assert.deepEqual(all, [undefined]);
 });
 
 test('a local read sees what is applied here, and no key that is due by the last entry’s time', async () => {

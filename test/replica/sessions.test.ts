@@ -110,3 +110,30 @@ test('a replaced member may open a session, though it counts its lives anew', ()
   assert.notEqual(replaced, noSession);
   assert.equal(sessions.nodeOf(before), undefined);
 });
+
+test('replies beyond 8 MB of a session are forgotten, oldest first, and who asks for them is told', () => {
+  const sessions = new Sessions();
+  const id = sessions.open(asked(1), 0);
+  const replies = [`$3000000\r\n${'x'.repeat(3_000_000)}\r\n`];
+  for (const sequence of [1, 2, 3]) {
+    sessions.admit(group(id, sequence), 0);
+    sessions.record(id, sequence, replies);
+  }
+  assert.equal(sessions.recorded(id, 1), undefined);
+  assert.deepEqual(sessions.recorded(id, 2), replies);
+  assert.deepEqual(
+    [1, 2, 3].map((sequence) => sessions.isForgotten(id, sequence)),
+    [true, false, false],
+  );
+  // What is acknowledged makes room again.
+  sessions.admit(group(id, 4, 3), 0);
+  sessions.record(id, 4, replies);
+  sessions.admit(group(id, 5, 3), 0);
+  sessions.record(id, 5, replies);
+  assert.deepEqual(sessions.recorded(id, 4), replies);
+  sessions.admit(group(id, 6, 3), 0);
+  sessions.record(id, 6, ['x'.repeat(9_000_000)]);
+  assert.equal(sessions.recorded(id, 5), undefined);
+  assert.equal(sessions.recorded(id, 6), undefined, 'not even the last');
+  assert.ok(sessions.isForgotten(id, 6));
+});
