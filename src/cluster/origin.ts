@@ -270,12 +270,7 @@ export class Origin {
   }
 
   #fail(submissions: readonly Submission[], failure: SubmitFailure): void {
-    let bytes = 0;
-    for (const submission of submissions) {
-      bytes += submission.bytes.length;
-      submission.fail(failure);
-    }
-    if (submissions.length > 0) this.#options.onSettled(submissions.length, bytes);
+    failAll(submissions, failure, this.#options.onSettled);
   }
 
   /** An answered group; the answered ones at the head are acknowledged from now on. */
@@ -325,4 +320,18 @@ export class Origin {
     this.#waiting.unshift(...again);
     this.flush();
   }
+}
+
+/** Fails them all, and says how many they were and of how many bytes. */
+export function failAll(
+  submissions: readonly Submission[],
+  failure: SubmitFailure,
+  onSettled: OriginOptions['onSettled'],
+): void {
+  let bytes = 0;
+  for (const submission of submissions) {
+    bytes += submission.bytes.length;
+    submission.fail(failure);
+  }
+  if (submissions.length > 0) onSettled(submissions.length, bytes);
 }

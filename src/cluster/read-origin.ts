@@ -12,7 +12,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { NodeId } from '../base/ids.ts';
 import type { Submission } from './cluster.ts';
-import type { Leader } from './origin.ts';
+import { failAll, type Leader } from './origin.ts';
 
 /** A batch is closed at this size; a larger command is a batch of its own. */
 const batchBytesMax = 1 << 20;
@@ -129,11 +129,11 @@ export class ReadOrigin {
     for (const [read, batch] of this.#sent) {
       if (batch.deadlineMs > nowMs) break;
       this.#sent.delete(read);
-      this.#fail(waitingOf(batch), 'cluster-down');
+      failAll(waitingOf(batch), 'cluster-down', this.#options.onSettled);
     }
     while ((this.#unsent[0]?.deadlineMs ?? Infinity) <= nowMs) {
       const batch = this.#unsent.shift();
-      if (batch !== undefined) this.#fail(waitingOf(batch), 'cluster-down');
+      if (batch !== undefined) failAll(waitingOf(batch), 'cluster-down', this.#options.onSettled);
     }
     this.#sendUnsent();
   }
@@ -145,7 +145,7 @@ export class ReadOrigin {
     this.#sent.clear();
     this.#unsent = [];
     this.#turn = [];
-    this.#fail([...batches.flatMap(waitingOf), ...turn], 'closing');
+    failAll([...batches.flatMap(waitingOf), ...turn], 'closing', this.#options.onSettled);
   }
 
   /** What was sent from this number on is to be sent again, before what has not been sent yet. */
@@ -173,15 +173,6 @@ export class ReadOrigin {
       if (!this.#options.send(leader, read, batch.submissions)) this.refused(read);
       if (this.#isHeld) return;
     }
-  }
-
-  #fail(submissions: readonly Submission[], failure: 'cluster-down' | 'closing'): void {
-    let bytes = 0;
-    for (const submission of submissions) {
-      bytes += submission.bytes.length;
-      submission.fail(failure);
-    }
-    if (submissions.length > 0) this.#options.onSettled(submissions.length, bytes);
   }
 }
 
