@@ -6,6 +6,7 @@
  */
 
 import { z } from 'zod';
+import { nodeDefaults } from '../src/index.ts';
 
 const port = (preset: number, what: string) =>
   z.int().min(0).max(65_535).default(preset).describe(`${what}; 0 takes any free port`);
@@ -72,18 +73,18 @@ const configSchema = z.strictObject({
     }),
   bootstrap: z
     .enum(['new', 'existing'])
-    .default('new')
+    .default(nodeDefaults.bootstrap)
     .describe('new: an empty member helps to form the cluster; existing: it never does'),
   shards: z
     .int()
     .min(1)
     .max(64)
-    .default(1)
+    .default(nodeDefaults.shards)
     .describe('parts of the keyspace, fixed when the cluster forms'),
-  engine: z.enum(['memory']).default('memory').describe('where the data lives'),
+  engine: z.enum(['memory']).default(nodeDefaults.engine).describe('where the data lives'),
   storage: z
     .enum(['level', 'memory'])
-    .default('level')
+    .default(nodeDefaults.storage)
     .describe(
       'level: the log is on disk; memory: nothing survives the process, for tests and caches',
     ),
@@ -93,10 +94,10 @@ const configSchema = z.strictObject({
     .optional()
     .describe('directory of the log, of this node alone; required with storage level')
     .meta({ expects: 'a path' }),
-  clientHost: host('127.0.0.1', 'address on which Redis clients are served'),
+  clientHost: host(nodeDefaults.clientHost, 'address on which Redis clients are served'),
   clientPort: port(6379, 'port for Redis clients'),
   peerHost: host(
-    '127.0.0.1',
+    nodeDefaults.peerHost,
     'address on which other nodes are served; beyond loopback needs clusterSecret',
   ),
   peerPort: port(7379, 'port for other nodes'),
@@ -112,35 +113,43 @@ const configSchema = z.strictObject({
       'what nodes prove to each other that they know, the same on all; better in the environment than as a flag',
     )
     .meta({ expects: 'a text of at least 8 characters', isSecret: true }),
-  heartbeatMs: milliseconds(10, 50, 'how often a leader tells its followers that it lives'),
+  heartbeatMs: milliseconds(
+    10,
+    nodeDefaults.heartbeatMs,
+    'how often a leader tells its followers that it lives',
+  ),
   electionTimeoutMs: milliseconds(
     40,
-    500,
+    nodeDefaults.electionTimeoutMs,
     'how long followers wait for that before they elect, up to twice; at least 4 × heartbeatMs',
   ),
-  commandTimeoutMs: milliseconds(100, 5_000, 'how long a command waits for a leader'),
+  commandTimeoutMs: milliseconds(
+    100,
+    nodeDefaults.commandTimeoutMs,
+    'how long a command waits for a leader',
+  ),
   maxClients: z
     .int()
     .min(1)
     .max(1_000_000)
-    .default(10_000)
+    .default(nodeDefaults.maxClients)
     .describe('client connections at a time'),
   reads: z
     .enum(['lease', 'read-index'])
-    .default('lease')
+    .default(nodeDefaults.reads)
     .describe(
       'how a leader knows that it still is one when it answers a read: by its clock, or by asking',
     ),
   clockDriftMs: milliseconds(
     0,
-    50,
+    nodeDefaults.clockDriftMs,
     'by how much a lease ends early, for clocks that run unequally',
   ),
   clockOffsetMs: z
     .int()
     .min(-1e12)
     .max(1e12)
-    .default(0)
+    .default(nodeDefaults.clockOffsetMs)
     .describe("shifts this node's wall clock, in ms; for tests only"),
   logLevel: z
     .enum(['debug', 'info', 'warn', 'error'])
