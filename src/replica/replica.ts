@@ -21,8 +21,9 @@ import { message, type ConfState, type Entry, type Message } from '../raft/messa
 import { RawNode } from '../raft/raw-node.ts';
 import type { Storage } from '../raft/ready.ts';
 import { Applier, type AppliedEntry, type Outcome } from './applier.ts';
-import { encodeBatch, type CommandGroup, type Group, type OpenGroup } from './batch.ts';
+import { encodeBatch, type CommandGroup, type OpenGroup } from './batch.ts';
 import { LeaderClock, type WallClocks } from './cluster-time.ts';
+import { EarlyGroups } from './early-groups.ts';
 import { Lease } from './lease.ts';
 import { Proposals, type LoggedRead, type Taken } from './proposals.ts';
 import { contextOf, Reads, roundOf, type ReadBatch } from './reads.ts';
@@ -50,6 +51,8 @@ export interface ReplicaEvents {
   ): void;
   /** For the life of a node that asked, and no other: an earlier life's session is not its own. */
   onSessionOpened(group: GroupId, asked: OpenGroup, session: number): void;
+  /** The node must stop. */
+  onFailed(error: unknown): void;
 }
 
 export interface ReplicaOptions {
@@ -59,19 +62,11 @@ export interface ReplicaOptions {
   /** This process created the group: nobody was answered in it before. */
   readonly isNewGroup: boolean;
   readonly engine: Engine;
-  /** The index that the engine's data stands at. */
-  readonly appliedIndex: number;
   readonly clock: Clock;
   readonly random: Random;
   readonly walls: WallClocks;
   readonly settings: ReplicaSettings;
   readonly events: ReplicaEvents;
-}
-
-/** A group that came before the leader serves. */
-interface Early {
-  readonly from: NodeId;
-  readonly group: Group;
 }
 
 export class Replica {
@@ -84,8 +79,7 @@ export class Replica {
   readonly #proposals = new Proposals();
   readonly #reads: Reads;
   readonly #leaderClock: LeaderClock;
-  /** In order; origins send again what has no answer, which takes the place of what came before. */
-  readonly #early = new Map<string, Early>();
+  readonly #early = new EarlyGroups();
   #lease: Lease | undefined;
   /** Entries that the core has taken from here. */
   proposals = 0;
@@ -98,7 +92,7 @@ export class Replica {
   #isServing = false;
   #hasClockBegun = false;
   #ticksUnsettled = 0;
-  #appliedIndex: number;
+  #appliedIndex = 0;
   #appliedTerm: Term = term(0);
 
   constructor(options: ReplicaOptions) {
@@ -106,7 +100,6 @@ export class Replica {
     this.#options = options;
     this.group = group;
     this.engine = engine;
-    this.#appliedIndex = options.appliedIndex;
     this.#raft = new RawNode({
       id: node,
       name: `group ${group}`,
@@ -115,17 +108,12 @@ export class Replica {
       random: options.random,
       electionTicks: settings.electionTicks,
       heartbeatTicks: 1,
-      applied: index(options.appliedIndex),
+      applied: index(0),
       ...raftLimits,
     });
     this.#term = this.#raft.term;
     this.#leaderClock = new LeaderClock({ clock, walls });
-    this.#applier = new Applier({
-      group,
-      engine,
-      sessions: this.#sessions,
-      appliedIndex: options.appliedIndex,
-    });
+    this.#applier = new Applier({ group, engine, sessions: this.#sessions });
     this.#reads = new Reads({
       engine,
       clock,
@@ -136,6 +124,16 @@ export class Replica {
       askIndex: (round) => this.#askIndex(round),
       log: (read) => this.#logRead(read),
       later: () => this.#work(),
+    });
+  }
+
+  /** Opens the engine. Called once, before anything else. */
+  open(): void {
+    this.engine.open({
+      isKnown: (applied) => applied.index === 0,
+      onUnwell: (reason) => assert(false, `an engine that is there stays there: ${reason}`),
+      onWell: (applied) => assert(applied.index === 0, 'a replica starts with an empty engine'),
+      onFailed: (error) => this.#options.events.onFailed(error),
     });
   }
 
@@ -233,7 +231,7 @@ export class Replica {
   offer(from: NodeId, forTerm: Term, group: CommandGroup): boolean {
     if (!this.#isLeader || forTerm !== this.#term) return false;
     if (this.#isServing) this.#admit(from, group);
-    else this.#early.set(`${group.session}/${group.sequence}`, { from, group });
+    else this.#early.add(from, group);
     this.#work();
     return true;
   }
@@ -242,7 +240,7 @@ export class Replica {
   openSession(asked: OpenGroup): boolean {
     if (!this.#isLeader) return false;
     if (this.#isServing) this.#proposals.add(asked);
-    else this.#early.set(`open ${JSON.stringify(asked)}`, { from: asked.node, group: asked });
+    else this.#early.add(asked.node, asked);
     this.#work();
     return true;
   }
@@ -479,9 +477,7 @@ export class Replica {
     }
     if (!this.#leaderClock.isSettled) return;
     this.#isServing = true;
-    const early = [...this.#early.values()];
-    this.#early.clear();
-    for (const { from, group } of early) {
+    for (const { from, group } of this.#early.take()) {
       if (group.kind === 'open') this.#proposals.add(group);
       else this.#admit(from, group);
     }
@@ -493,7 +489,7 @@ export class Replica {
   #abandon(): void {
     this.#isServing = false;
     this.#lease = undefined;
-    this.#early.clear();
+    this.#early.take();
     this.#proposals.abandon();
     this.#reads.abandon();
   }
