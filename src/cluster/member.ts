@@ -160,7 +160,7 @@ export class Member implements Cluster {
     if (created.length > 0) await log.write(created);
     for (let group = 0; group <= identity.shards; group++) {
       if (this.#isClosed) return;
-      await this.#open(groupId(group));
+      this.#open(groupId(group));
     }
     if (!this.#isClosed) this.#ticker.start();
   }
@@ -276,17 +276,15 @@ export class Member implements Cluster {
     }
   }
 
-  async #open(group: GroupId): Promise<void> {
+  #open(group: GroupId): void {
     const { nodeId, log, clock, random, settings, makeEngine } = this.#options;
     const engine = group === metaGroup ? this.#meta : makeEngine(shardId(group - 1));
-    const applied = await engine.open();
     const replica = new Replica({
       group,
       node: nodeId,
       storage: log.storage(group),
       isNewGroup: this.#newGroups.has(group),
       engine,
-      appliedIndex: applied.index,
       clock,
       random,
       walls: this.#walls,
@@ -313,6 +311,7 @@ export class Member implements Cluster {
         send: (to, read, submissions) => this.#forward.sendReads(group, to, read, submissions),
       }),
     };
+    replica.open();
     this.#loop.wake(replica);
   }
 
@@ -322,6 +321,7 @@ export class Member implements Cluster {
       onLeadership: (group) => this.#leadershipChanged(group),
       onGroupAnswer: (group, to, answer) => this.#forward.answer(group, to, answer),
       onSessionOpened: (group, asked, session) => this.#forward.opened(group, asked, session),
+      onFailed: this.#options.onFailed,
     };
   }
 

@@ -11,7 +11,9 @@ import { clusterId, memberId, nodeId, type ClusterId } from '../base/ids.ts';
 import type {
   Applied,
   Engine,
+  EngineCommand,
   EngineEntry,
+  EngineHost,
   EngineRead,
   EngineStatistics,
   ReadReply,
@@ -56,8 +58,8 @@ export class MetaEngine implements Engine {
     return this.#state;
   }
 
-  open(): Promise<Applied> {
-    return Promise.resolve(this.#applied);
+  open(host: EngineHost): void {
+    host.onWell(this.#applied);
   }
 
   apply(entry: EngineEntry, done: (replies: readonly Reply[]) => void): void {
@@ -68,6 +70,14 @@ export class MetaEngine implements Engine {
 
   read(read: EngineRead, done: (replies: readonly ReadReply[]) => void): void {
     done(read.commands.map(() => '-ERR the meta group answers no reads by command\r\n'));
+  }
+
+  resolve(
+    command: EngineCommand,
+    _timeMs: number,
+    done: (logged: EngineCommand | undefined) => void,
+  ): void {
+    done(command);
   }
 
   nextDeadlineMs(): number | undefined {

@@ -57,18 +57,16 @@ export class Applier {
   readonly #engine: Engine;
   readonly #sessions: Sessions;
   #timeMs = 0;
-  #index: number;
+  #index = 0;
 
   constructor(options: {
     readonly group: GroupId;
     readonly engine: Engine;
     readonly sessions: Sessions;
-    readonly appliedIndex: number;
   }) {
     this.#group = options.group;
     this.#engine = options.engine;
     this.#sessions = options.sessions;
-    this.#index = options.appliedIndex;
   }
 
   /** The last entry's time that was handed to the engine. */

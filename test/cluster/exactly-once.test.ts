@@ -189,7 +189,7 @@ test('a resend that meets its group applied but not answered yet waits for the r
   const waiting: (() => void)[] = [];
   const cluster = await new VirtualCluster({
     wrapEngine: (engine) => ({
-      open: () => engine.open(),
+      open: (host) => engine.open(host),
       apply: (entry, done) => {
         engine.apply(entry, (replies) => {
           if (isSlow && entry.commands.length > 0) waiting.push(() => done(replies));
@@ -198,6 +198,7 @@ test('a resend that meets its group applied but not answered yet waits for the r
         });
       },
       read: (read, done) => engine.read(read, done),
+      resolve: (command, timeMs, done) => engine.resolve(command, timeMs, done),
       nextDeadlineMs: () => engine.nextDeadlineMs(),
       digest: () => engine.digest(),
       statistics: () => engine.statistics(),

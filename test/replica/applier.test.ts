@@ -32,12 +32,7 @@ class Scene {
       },
     };
     const { sessions } = this;
-    this.applier = new Applier({
-      group: groupId(1),
-      engine: engine as Engine,
-      sessions,
-      appliedIndex: 0,
-    });
+    this.applier = new Applier({ group: groupId(1), engine: engine as Engine, sessions });
   }
 
   apply(at: number, timeMs: number, groups: readonly Group[]): void {

@@ -54,7 +54,6 @@ class Scene {
       storage: log.storage(group),
       isNewGroup: true,
       engine: createMemoryEngine({ random, timers: this.timers, latin1Slice }),
-      appliedIndex: 0,
       clock,
       random,
       walls,
@@ -72,6 +71,9 @@ class Scene {
           this.answers.push(`${sequence} ${text}`);
         },
         onSessionOpened: (_group, _asked, session) => this.sessions.push(session),
+        onFailed: (error) => {
+          throw error;
+        },
       },
     });
     const transport = { send: () => true };
@@ -86,6 +88,7 @@ class Scene {
         throw error;
       },
     });
+    this.replica.open();
   }
 
   static async make(): Promise<Scene> {

@@ -2,7 +2,8 @@
  * Drives an engine in tests: lines of words as entries and reads, at times the test chooses.
  */
 
-import type { Engine, EngineCommand, ReadReply, Reply } from '../../src/engine/engine.ts';
+import assert from 'node:assert/strict';
+import type { Applied, Engine, EngineCommand, ReadReply, Reply } from '../../src/engine/engine.ts';
 import { encode, words } from './commands.ts';
 
 /** A line, for database 0 unless it starts with `[database] `: `[3] GET a`. */
@@ -12,8 +13,23 @@ export class EngineDriver {
   readonly engine: Engine;
   #index = 0;
 
+  /** Of an engine that is open and empty. */
   constructor(engine: Engine) {
     this.engine = engine;
+  }
+
+  /** Opens the engine, which must have no data, and waits until it is well. */
+  static async open(engine: Engine): Promise<EngineDriver> {
+    const applied = await new Promise<Applied>((onWell, onFailed) => {
+      engine.open({
+        isKnown: ({ index }) => index === 0,
+        onUnwell: (reason) => onFailed(new Error(`the engine is unwell: ${reason}`)),
+        onWell,
+        onFailed,
+      });
+    });
+    assert.deepEqual(applied, { index: 0, term: 0, timeMs: 0 });
+    return new EngineDriver(engine);
   }
 
   /** One entry of these commands. */
@@ -27,6 +43,11 @@ export class EngineDriver {
     return new Promise((resolve) =>
       this.engine.read({ timeMs, commands: lines.map(commandOf) }, resolve),
     );
+  }
+
+  /** What has to be logged in place of a command. */
+  resolve(timeMs: number, line: Line): Promise<EngineCommand | undefined> {
+    return new Promise((settle) => this.engine.resolve(commandOf(line), timeMs, settle));
   }
 }
 

@@ -17,6 +17,7 @@ import type {
   Engine,
   EngineCommand,
   EngineEntry,
+  EngineHost,
   EngineRead,
   EngineStatistics,
   ReadReply,
@@ -91,8 +92,9 @@ class MemoryEngine implements Engine {
     this.#call = new Call(options.random);
   }
 
-  open(): Promise<Applied> {
-    return Promise.resolve(this.#applied);
+  /** It is never unwell: the process that would have to notice ends with it. */
+  open(host: EngineHost): void {
+    host.onWell(this.#applied);
   }
 
   apply(entry: EngineEntry, done: (replies: readonly Reply[]) => void): void {
@@ -117,6 +119,15 @@ class MemoryEngine implements Engine {
       if (pending.open === 0) done(pending.replies);
     });
     if (pending.open === 0) done(pending.replies);
+  }
+
+  /** Every replica computes the same from the entry, so each command is logged as it is. */
+  resolve(
+    command: EngineCommand,
+    _timeMs: number,
+    done: (logged: EngineCommand | undefined) => void,
+  ): void {
+    done(command);
   }
 
   nextDeadlineMs(): number | undefined {
