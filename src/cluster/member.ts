@@ -135,6 +135,11 @@ export class Member implements Cluster {
     return this.shardMap?.shards ?? 0;
   }
 
+  /** This node's replica of a group, once it is open. */
+  replica(group: GroupId): Replica | undefined {
+    return this.#groups[group]?.replica;
+  }
+
   /** Submitted and not answered. */
   get pendingCommands(): number {
     return this.#pendingCommands;

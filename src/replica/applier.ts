@@ -10,6 +10,8 @@ import { assert } from '../base/assert.ts';
 import { NodeError } from '../base/errors.ts';
 import { noSession, type GroupId, type NodeId, type SessionId } from '../base/ids.ts';
 import type { Engine, EngineCommand, Reply } from '../engine/engine.ts';
+import { decodeConfChange } from '../raft/conf-codec.ts';
+import type { ConfChange, ConfChangeV2 } from '../raft/membership.ts';
 import type { Entry } from '../raft/message.ts';
 import {
   decodeBatch,
@@ -147,4 +149,15 @@ export class Applier {
     }
     assert(at === replies.length, 'the engine answers every command once');
   }
+}
+
+/** The change of members that a committed entry is. */
+export function committedChange(entry: Entry, group: GroupId): ConfChange | ConfChangeV2 {
+  const change = decodeConfChange(entry);
+  if (change !== undefined) return change;
+  throw new NodeError(
+    'damaged',
+    `entry ${entry.index} of group ${group} changes members in a way that this version does not know; ` +
+      'run the version that wrote it',
+  );
 }

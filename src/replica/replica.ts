@@ -12,15 +12,14 @@
 
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
-import { NodeError } from '../base/errors.ts';
 import { index, noNode, term, type GroupId, type NodeId, type Term } from '../base/ids.ts';
 import type { Random } from '../base/random.ts';
 import type { Engine, EngineCommand, Reply } from '../engine/engine.ts';
-import { decodeConfChange } from '../raft/conf-codec.ts';
+import type { ConfChangeV2 } from '../raft/membership.ts';
 import { message, type ConfState, type Entry, type Message } from '../raft/message.ts';
 import { RawNode } from '../raft/raw-node.ts';
 import type { Storage } from '../raft/ready.ts';
-import { Applier, type AppliedEntry, type Outcome } from './applier.ts';
+import { Applier, committedChange, type AppliedEntry, type Outcome } from './applier.ts';
 import { encodeBatch, type CommandGroup, type OpenGroup } from './batch.ts';
 import { LeaderClock, type WallClocks } from './cluster-time.ts';
 import { EarlyGroups } from './early-groups.ts';
@@ -216,12 +215,21 @@ export class Replica {
 
   /** The voter that has the most of the log, other than this node; undefined where there is none. */
   bestSuccessor(isReachable: (node: NodeId) => boolean): NodeId | undefined {
-    let best: { readonly id: NodeId; readonly match: number } | undefined;
-    for (const { id, match, isLearner } of this.#raft.peers()) {
-      if (id === this.#options.node || isLearner || !isReachable(id)) continue;
-      if (best === undefined || match > best.match) best = { id, match };
-    }
-    return best?.id;
+    const able = this.#raft
+      .peers()
+      .filter((peer) => peer.id !== this.#options.node && !peer.isLearner && isReachable(peer.id));
+    return able.toSorted((left, right) => right.match - left.match)[0]?.id;
+  }
+
+  /**
+   * Offers a change of members to the log; it counts from when it is applied, and until then another is `refused`, as is what
+   * does not fit. `dropped`: this node does not serve as leader. As with any proposal, `ok` does not say that it stays.
+   */
+  proposeConfChange(change: ConfChangeV2): 'ok' | 'dropped' | 'refused' {
+    if (!this.#isServing) return 'dropped';
+    const result = this.#raft.proposeConfChange(change);
+    this.#work();
+    return result;
   }
 
   /**
@@ -308,7 +316,10 @@ export class Replica {
   apply(entries: readonly Entry[], done: () => void): void {
     let left = entries.length;
     for (const entry of entries) {
-      if (entry.type !== 'normal') this.#changeMembers(entry);
+      if (entry.type !== 'normal') {
+        const members = this.#raft.applyConfChange(committedChange(entry, this.group));
+        this.#lease?.recount(members);
+      }
       this.#applier.apply(entry, (applied) => {
         this.#noteApplied(applied);
         left -= 1;
@@ -320,18 +331,6 @@ export class Replica {
   /** This replica will do nothing more: whoever waits is told to ask elsewhere. */
   close(): void {
     this.#abandon();
-  }
-
-  #changeMembers(entry: Entry): void {
-    const change = decodeConfChange(entry);
-    if (change === undefined) {
-      throw new NodeError(
-        'damaged',
-        `entry ${entry.index} of group ${this.group} changes members in a way that this version does not know; ` +
-          'run the version that wrote it',
-      );
-    }
-    this.#lease?.recount(this.#raft.applyConfChange(change));
   }
 
   /**
