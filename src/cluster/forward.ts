@@ -40,7 +40,8 @@ const keptBytesMax = 256 << 20;
 
 /** One group as this node knows it. */
 export interface LocalGroup {
-  readonly replica: Replica;
+  /** Undefined where this node holds none. */
+  readonly replica: Replica | undefined;
   readonly origin: Origin;
   readonly reads: ReadOrigin;
 }
@@ -79,8 +80,8 @@ export class Forward {
   readonly #kept = new Map<NodeId, Kept>();
   /** By peer and group. */
   readonly #partial = new Map<NodeId, Map<GroupId, Partial>>();
-  /** By peer, how many connections of it have ended. */
-  readonly #endedConnections = new Map<NodeId, number>();
+  /** What stands for the connection to a peer, while it is there and has asked for reads. */
+  readonly #connections = new Map<NodeId, object>();
 
   constructor(options: ForwardOptions) {
     this.#options = options;
@@ -90,7 +91,7 @@ export class Forward {
   sendGroup(group: GroupId, leader: Leader, commands: CommandGroup): void {
     const { self, transport, groupOf } = this.#options;
     if (leader.node === self) {
-      groupOf(group)?.replica.offer(self, leader.term, commands);
+      groupOf(group)?.replica?.offer(self, leader.term, commands);
       return;
     }
     const frame = encodeGroupFrame({ group, term: leader.term, commands });
@@ -100,7 +101,13 @@ export class Forward {
   openSession(group: GroupId, leader: Leader, nonce: number): void {
     const { self, member, incarnation, transport, groupOf } = this.#options;
     if (leader.node === self) {
-      groupOf(group)?.replica.openSession({ kind: 'open', node: self, member, incarnation, nonce });
+      groupOf(group)?.replica?.openSession({
+        kind: 'open',
+        node: self,
+        member,
+        incarnation,
+        nonce,
+      });
       return;
     }
     const frame = encodeOpenFrame({ group, incarnation, nonce, member });
@@ -120,8 +127,10 @@ export class Forward {
       return transport.send(leader.node, 'data', frameKind.read, frame);
     }
     const local = groupOf(group);
+    const replica = local?.replica;
+    if (local === undefined || replica === undefined) return false;
     let place = 0;
-    local?.replica.read({
+    replica.read({
       from: self,
       commands: submissions,
       room: () => 'now',
@@ -133,7 +142,7 @@ export class Forward {
       },
       refuse: () => local.reads.refused(read),
     });
-    return local !== undefined;
+    return true;
   }
 
   /** What became of a group that the leader here got from an origin. */
@@ -174,7 +183,7 @@ export class Forward {
 
   /** The peer's connection ended, perhaps with its life: nothing it asked for is answered on the next. */
   disconnected(peer: NodeId): void {
-    this.#endedConnections.set(peer, this.#connectionOf(peer) + 1);
+    this.#connections.delete(peer);
     this.#kept.delete(peer);
     this.#partial.delete(peer);
   }
@@ -202,7 +211,7 @@ export class Forward {
   #receiveGroup(from: NodeId, payload: Uint8Array): boolean {
     const frame = decodeGroupFrame(payload);
     if (frame === undefined || !isWellFormed(frame.commands)) return false;
-    this.#options.groupOf(frame.group)?.replica.offer(from, frame.term, frame.commands);
+    this.#options.groupOf(frame.group)?.replica?.offer(from, frame.term, frame.commands);
     return true;
   }
 
@@ -291,7 +300,7 @@ export class Forward {
     if (frame === undefined) return false;
     const { member, incarnation, nonce } = frame;
     const asked = { kind: 'open', node: from, member, incarnation, nonce } as const;
-    this.#options.groupOf(frame.group)?.replica.openSession(asked);
+    this.#options.groupOf(frame.group)?.replica?.openSession(asked);
     return true;
   }
 
@@ -314,8 +323,9 @@ export class Forward {
     if (frame === undefined) return false;
     const { group, read, commands } = frame;
     const { transport, groupOf } = this.#options;
-    const connection = this.#connectionOf(from);
-    const isGone = (): boolean => connection !== this.#connectionOf(from);
+    const connection = this.#connections.get(from) ?? {};
+    this.#connections.set(from, connection);
+    const isGone = (): boolean => this.#connections.get(from) !== connection;
     let place = 0;
     const send = (replies: readonly string[] | undefined): boolean => {
       const answer = encodeReadAnswerFrame({ group, read, place, replies });
@@ -324,12 +334,12 @@ export class Forward {
     const refuse = (): void => {
       if (!isGone()) send(undefined);
     };
-    const local = groupOf(group);
-    if (local === undefined) {
+    const replica = groupOf(group)?.replica;
+    if (replica === undefined) {
       refuse();
       return true;
     }
-    local.replica.read({
+    replica.read({
       from,
       commands,
       room: () => {
@@ -350,10 +360,6 @@ export class Forward {
       refuse,
     });
     return true;
-  }
-
-  #connectionOf(peer: NodeId): number {
-    return this.#endedConnections.get(peer) ?? 0;
   }
 
   #receiveReadAnswer(payload: Uint8Array): boolean {

@@ -34,18 +34,13 @@ import type { ReplicaSettings } from '../replica/settings.ts';
 import { initialShardMap, type ShardMap } from '../shard/shard-map.ts';
 import type { Lane, Transport } from '../transport/transport.ts';
 import type { Cluster, ShardStatus, Submission } from './cluster.ts';
-import { Forward, type LocalGroup } from './forward.ts';
+import { Forward } from './forward.ts';
 import { encodeForm, MetaEngine, type MetaState } from './meta.ts';
-import { Origin, type Leader } from './origin.ts';
+import type { Leader } from './origin.ts';
+import { Origins } from './origins.ts';
 import { firstLeader, initialMembers } from './placement.ts';
-import { ReadOrigin } from './read-origin.ts';
 import { Ticker } from './ticker.ts';
 
-/** Commands submitted and not answered, in number and bytes: beyond, sockets are not read. */
-const pendingCommandsMax = 100_000;
-const pendingBytesMax = 256 << 20;
-/** Reading starts again when this share of the bound is left. */
-const drainedShare = 0.5;
 /** Ticks that pass before a new group's first leader stands: its peers are there by then. */
 const firstCampaignTicks = 2;
 
@@ -74,16 +69,13 @@ export class Member implements Cluster {
   readonly #forward: Forward;
   readonly #meta: MetaEngine;
   readonly #ticker: Ticker;
-  readonly #groups: LocalGroup[] = [];
-  /** Groups to which something was submitted in this turn. */
-  readonly #submitted = new Set<LocalGroup>();
+  readonly #origins: Origins;
+  /** By group. */
+  readonly #replicas: Replica[] = [];
   #identity: Identity | undefined;
   #newGroups = new Set<GroupId>();
   #ticks = 0;
   #isClosed = false;
-  #pendingCommands = 0;
-  #pendingBytes = 0;
-  #whenDrained: (() => void)[] = [];
   #whenReady: (() => void)[] = [];
 
   constructor(options: MemberOptions) {
@@ -97,14 +89,14 @@ export class Member implements Cluster {
       clock,
       walls: this.#walls,
       promiseMs: options.settings.promiseMs,
-      replicaOf: (group) => this.#groups[group]?.replica,
+      replicaOf: (group) => this.#replicas[group],
     });
     this.#loop = new ReadyLoop({
       self: nodeId,
       timers: options.timers,
       log: options.log,
       peers: this.#peers,
-      gather: () => this.#gather(),
+      gather: () => this.#origins.flush(),
       onFailed: options.onFailed,
     });
     this.#forward = new Forward({
@@ -112,7 +104,14 @@ export class Member implements Cluster {
       member: memberId,
       incarnation,
       transport,
-      groupOf: (group) => this.#groups[group],
+      groupOf: (group) => this.#origins.group(group),
+    });
+    this.#origins = new Origins({
+      clock,
+      timers: options.timers,
+      commandTimeoutMs: options.commandTimeoutMs,
+      forward: this.#forward,
+      leaderOf: (group) => this.#leaderOf(group),
     });
     this.#meta = new MetaEngine({ onChanged: () => this.#becomeReady() });
     this.#ticker = new Ticker({
@@ -137,16 +136,16 @@ export class Member implements Cluster {
 
   /** This node's replica of a group, once it is open. */
   replica(group: GroupId): Replica | undefined {
-    return this.#groups[group]?.replica;
+    return this.#replicas[group];
   }
 
   /** Submitted and not answered. */
   get pendingCommands(): number {
-    return this.#pendingCommands;
+    return this.#origins.pendingCommands;
   }
 
   get isFull(): boolean {
-    return this.#pendingCommands >= pendingCommandsMax || this.#pendingBytes >= pendingBytesMax;
+    return this.#origins.isFull;
   }
 
   /** The cluster has formed: brings up the replicas, creating those that the directory does not have. */
@@ -170,23 +169,15 @@ export class Member implements Cluster {
     if (!this.#isClosed) this.#ticker.start();
   }
 
-  /** A lane to a peer is up: what was lost on the way is sent again. */
+  /** A lane to a peer is up. */
   connected(peer: NodeId, lane: Lane): void {
-    if (lane !== 'data') return;
-    for (const { replica, origin, reads } of this.#groups) {
-      if (replica.leader !== peer) continue;
-      origin.sendAgain();
-      reads.leaderIsThere();
-    }
+    if (lane === 'data') this.#origins.connected(peer);
   }
 
   disconnected(peer: NodeId, lane: Lane): void {
     if (lane !== 'data') return;
-    this.#forward.disconnected(peer);
-    for (const { replica, reads } of this.#groups) {
-      reads.disconnected(peer);
-      replica.peerUnreachable(peer);
-    }
+    this.#origins.disconnected(peer);
+    for (const replica of this.#replicas) replica.peerUnreachable(peer);
   }
 
   /** False where the frame makes no sense. */
@@ -196,18 +187,10 @@ export class Member implements Cluster {
   }
 
   submit(shard: ShardId, submission: Submission): void {
-    const local = this.#groups[groupOfShard(shard)];
-    assert(local !== undefined, 'commands come once the shards are known');
-    if (this.#isClosed) {
-      this.#options.timers.soon(() => submission.fail('closing'));
-      return;
-    }
-    this.#pendingCommands += 1;
-    this.#pendingBytes += submission.bytes.length;
-    if (submission.path === 'log') local.origin.submit(submission);
-    else local.reads.submit(submission);
-    this.#submitted.add(local);
-    this.#loop.wake(local.replica);
+    const group = groupOfShard(shard);
+    this.#origins.submit(group, submission);
+    const replica = this.#replicas[group];
+    if (replica !== undefined) this.#loop.wake(replica);
   }
 
   /** Reads this node's own replica as far as it has applied, at the time of its last entry. */
@@ -215,13 +198,13 @@ export class Member implements Cluster {
     shard: ShardId,
     command: { readonly database: number; readonly bytes: Uint8Array },
   ): Promise<string> {
-    const local = this.#groups[groupOfShard(shard)];
-    assert(local !== undefined, 'commands come once the shards are known');
-    return local.replica.readLocal(command);
+    const replica = this.#replicas[groupOfShard(shard)];
+    assert(replica !== undefined, 'commands come once the shards are known');
+    return replica.readLocal(command);
   }
 
   onDrained(call: () => void): void {
-    this.#whenDrained.push(call);
+    this.#origins.onDrained(call);
   }
 
   onReady(call: () => void): void {
@@ -230,7 +213,7 @@ export class Member implements Cluster {
   }
 
   status(): readonly ShardStatus[] {
-    return this.#groups.slice(1).map(({ replica }) => {
+    return this.#replicas.slice(1).map((replica) => {
       const { databases, bytes, hits, misses, expired } = replica.engine.statistics();
       return {
         shard: shardId(replica.group - 1),
@@ -258,7 +241,7 @@ export class Member implements Cluster {
   handOver(): boolean {
     const { transport } = this.#options;
     let isUnderWay = false;
-    for (const { replica } of this.#groups) {
+    for (const replica of this.#replicas) {
       if (!replica.isLeader) continue;
       const successor = replica.bestSuccessor((node) => transport.isConnected(node, 'data'));
       if (successor === undefined) continue;
@@ -273,9 +256,8 @@ export class Member implements Cluster {
     this.#isClosed = true;
     this.#ticker.stop();
     await this.#loop.stop();
-    for (const { replica, origin, reads } of this.#groups) {
-      origin.close();
-      reads.close();
+    this.#origins.close();
+    for (const replica of this.#replicas) {
       replica.close();
       await replica.engine.close();
     }
@@ -296,27 +278,8 @@ export class Member implements Cluster {
       settings,
       events: this.#events(),
     });
-    const leader = (): Leader | undefined =>
-      replica.leader === noNode ? undefined : { node: replica.leader, term: replica.term };
-    const shared = {
-      clock,
-      commandTimeoutMs: this.#options.commandTimeoutMs,
-      leader,
-      onSettled: (count: number, bytes: number) => this.#settled(count, bytes),
-    };
-    this.#groups[group] = {
-      replica,
-      origin: new Origin({
-        ...shared,
-        send: (to, commands) => this.#forward.sendGroup(group, to, commands),
-        openSession: (to, nonce) => this.#forward.openSession(group, to, nonce),
-      }),
-      reads: new ReadOrigin({
-        ...shared,
-        send: (to, read, submissions) => this.#forward.sendReads(group, to, read, submissions),
-      }),
-    };
-    replica.open();
+    this.#replicas[group] = replica;
+    this.#origins.add(group, replica);
     this.#loop.wake(replica);
   }
 
@@ -330,23 +293,17 @@ export class Member implements Cluster {
     };
   }
 
-  /** The beginning of a turn: what clients submitted goes to its leaders. */
-  #gather(): void {
-    // What is answered at once may make its client submit more, which belongs to the next turn.
-    const submitted = [...this.#submitted];
-    this.#submitted.clear();
-    for (const { origin, reads } of submitted) {
-      reads.flush();
-      origin.flush();
-    }
+  #leaderOf(group: GroupId): Leader | undefined {
+    const replica = this.#replicas[group];
+    if (replica === undefined || replica.leader === noNode) return undefined;
+    return { node: replica.leader, term: replica.term };
   }
 
   #leadershipChanged(group: GroupId): void {
-    const local = this.#groups[group];
-    if (local === undefined) return;
-    if (group === metaGroup) this.#formMeta(local.replica);
-    else local.origin.sendAgain();
-    local.reads.leaderIsThere();
+    const replica = this.#replicas[group];
+    if (replica === undefined) return;
+    if (group === metaGroup) this.#formMeta(replica);
+    else this.#origins.leaderChanged(group);
   }
 
   /** The first leader of the meta group writes down what the cluster was formed with. */
@@ -366,18 +323,14 @@ export class Member implements Cluster {
 
   #tick(): void {
     this.#ticks += 1;
-    this.#forward.tick();
-    for (const { replica, origin, reads } of this.#groups) {
-      replica.tick();
-      origin.tick();
-      reads.tick();
-    }
+    for (const replica of this.#replicas) replica.tick();
+    this.#origins.tick();
     if (this.#ticks === firstCampaignTicks) this.#firstCampaigns();
   }
 
   #firstCampaigns(): void {
     for (const group of this.#newGroups) {
-      const replica = this.#groups[group]?.replica;
+      const replica = this.#replicas[group];
       if (replica === undefined || replica.leader !== noNode) continue;
       if (firstLeader(replica.members.voters, group) === this.nodeId) replica.campaign();
     }
@@ -385,15 +338,5 @@ export class Member implements Cluster {
 
   #becomeReady(): void {
     for (const call of this.#whenReady.splice(0)) call();
-  }
-
-  #settled(count: number, bytes: number): void {
-    this.#pendingCommands -= count;
-    this.#pendingBytes -= bytes;
-    if (this.#whenDrained.length === 0) return;
-    const isDrained =
-      this.#pendingCommands <= pendingCommandsMax * drainedShare &&
-      this.#pendingBytes <= pendingBytesMax * drainedShare;
-    if (isDrained) for (const call of this.#whenDrained.splice(0)) call();
   }
 }
