@@ -8,7 +8,7 @@
 import { NodeError } from './base/errors.ts';
 import type { ShardId } from './base/ids.ts';
 import type { ShardStatus, Submission, SubmitFailure } from './cluster/cluster.ts';
-import type { Member } from './cluster/member.ts';
+import type { NodeCluster } from './node-part.ts';
 import { nodeDefaults, openNode, type NodeConfig, type OutriggerNode } from './node.ts';
 import { encodeCommand, stringBytesMax } from './resp/encoder.ts';
 import { bulkOf, integerOf, isErrorReply } from './resp/reply-framer.ts';
@@ -40,13 +40,13 @@ export async function open(options: OpenOptions): Promise<Outrigger> {
 
 export class Outrigger {
   readonly #node: OutriggerNode;
-  readonly #member: Member;
+  readonly #cluster: NodeCluster;
   readonly #slotOf: Slotter;
   #isClosing = false;
 
   constructor(options: { readonly node: OutriggerNode; readonly slotOf: Slotter }) {
     this.#node = options.node;
-    this.#member = options.node.cluster;
+    this.#cluster = options.node.cluster;
     this.#slotOf = options.slotOf;
   }
 
@@ -63,7 +63,7 @@ export class Outrigger {
   async get(key: Bytes): Promise<Uint8Array | undefined> {
     const shard = this.#shardOf(bytesOf(key));
     const bytes = encodeCommand(['GET', key].map(bytesOf));
-    return valueOf(await this.#member.readLocal(shard, { database: 0, bytes }));
+    return valueOf(await this.#cluster.readLocal(shard, { database: 0, bytes }));
   }
 
   /** The value as of a moment between call and answer: linearizable. */
@@ -83,7 +83,7 @@ export class Outrigger {
 
   /** One a shard, of this node's replicas. */
   statistics(): readonly ShardStatus[] {
-    return this.#member.status();
+    return this.#cluster.status();
   }
 
   /** Takes nothing more, waits a moment for what is under way, gives leaderships away and stops. */
@@ -93,7 +93,7 @@ export class Outrigger {
   }
 
   #shardOf(key: Uint8Array): ShardId {
-    const map = this.#member.shardMap;
+    const map = this.#cluster.shardMap;
     if (map === undefined) throw new NodeError('cluster-down', 'the shards are not known yet');
     return shardOfSlot(map, this.#slotOf(key));
   }
@@ -105,10 +105,10 @@ export class Outrigger {
     const shard = this.#shardOf(bytesOf(key));
     const bytes = encodeCommand(args.map(bytesOf));
     if (this.#isClosing) throw failureOf('closing');
-    if (this.#member.isFull) throw failureOf('busy');
+    if (this.#cluster.isFull) throw failureOf('busy');
     const reply = await new Promise<string>((settle, reject) => {
       const fail = (failure: SubmitFailure): void => reject(failureOf(failure));
-      this.#member.submit(shard, { path, database: 0, bytes, settle, fail });
+      this.#cluster.submit(shard, { path, database: 0, bytes, settle, fail });
     });
     if (isErrorReply(reply)) throw new TypeError(reply.slice(1).trimEnd());
     return reply;

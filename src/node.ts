@@ -1,26 +1,19 @@
 /**
- * Wires one node: the only file that chooses implementations.
+ * Wires one node: its ports, and behind them what its role asks for (`node-member`, `node-proxy`). These files alone choose
+ * implementations, and what a role does not need is not even loaded.
  *
- * Order of life: open the log, raise the incarnation, listen for peers, form or recognise the cluster, bring up the
- * replicas, then listen for clients. Stopping goes the other way.
+ * Order of life: prepare the part (a member opens its log), listen for peers, then for clients, start the part. Stopping
+ * goes the other way.
  */
 
 import { NodeError } from './base/errors.ts';
-import { clusterId, memberId, nodeId, type NodeId } from './base/ids.ts';
+import { nodeId, type NodeId } from './base/ids.ts';
 import { silentLogger, type Logger } from './base/logger.ts';
 import type { ShardStatus } from './cluster/cluster.ts';
-import { Formation } from './cluster/formation.ts';
-import { frameKind } from './cluster/frames.ts';
-import { Member } from './cluster/member.ts';
 import { membersMax } from './cluster/placement.ts';
-import { latin1Slice } from './command/latin1.ts';
-import { createMemoryEngine } from './engine/memory/memory-engine.ts';
 import { createFront, type Front } from './front/front.ts';
 import type { FrontStatistics } from './front/statistics.ts';
-import type { Identity, Log } from './log/log.ts';
-import { openLevelLog } from './log/level-log.ts';
-import { createMemoryLog } from './log/memory-log.ts';
-import { replicaSettings } from './replica/settings.ts';
+import type { NodeCluster, NodePart, PreparedPart } from './node-part.ts';
 import { shardsMax } from './shard/shard-map.ts';
 import { machineSystem, type System } from './system.ts';
 import { createTcpTransport, type TcpTransport } from './transport/tcp-transport.ts';
@@ -112,8 +105,6 @@ export interface NodeMetrics {
 /** How long a stopping node waits for its leaderships to move and for its clients' commands to be answered. */
 const leaveMs = 1_000;
 const leaveStepMs = 20;
-/** How long a node that must stop because a peer is configured differently lives on, for that peer to hear it. */
-const lastWordsMs = 500;
 
 /**
  * Starts a node. Resolves once it listens for peers and clients; the cluster may still be forming.
@@ -123,14 +114,14 @@ const lastWordsMs = 500;
 export async function openNode(config: NodeConfig): Promise<OutriggerNode> {
   checkConfig(config);
   const system = machineSystem(config.clockOffsetMs);
-  const log = await openLog(config);
+  const { prepareMember } = await import('./node-member.ts');
+  const prepared = await prepareMember(config, system);
   try {
-    const identity = await startLife(config, log, system);
-    const node = new OutriggerNode({ config, system, log, identity });
+    const node = new OutriggerNode({ config, system, prepared });
     await node.start();
     return node;
   } catch (error) {
-    await log.close();
+    await prepared.release();
     throw error;
   }
 }
@@ -138,16 +129,12 @@ export async function openNode(config: NodeConfig): Promise<OutriggerNode> {
 export class OutriggerNode {
   readonly #config: NodeConfig;
   readonly #system: System;
-  readonly #log: Log;
+  readonly #prepared: PreparedPart;
   readonly #transport: TcpTransport;
-  readonly #formation: Formation;
-  readonly #member: Member;
+  readonly #part: NodePart;
   readonly #front: Front | undefined;
   readonly #startedMs: number;
-  readonly #identity: Identity;
   #clientPort: number | undefined;
-  /** The replicas come up; a failure has been told. */
-  #starting: Promise<void> = Promise.resolve();
   #isStopping = false;
   #hasFailed = false;
   #stopped: Promise<void> | undefined;
@@ -155,18 +142,21 @@ export class OutriggerNode {
   constructor(options: {
     readonly config: NodeConfig;
     readonly system: System;
-    readonly log: Log;
-    readonly identity: Identity;
+    readonly prepared: PreparedPart;
   }) {
-    const { config, system, log, identity } = options;
+    const { config, system, prepared } = options;
     this.#config = config;
     this.#system = system;
-    this.#log = log;
-    this.#identity = identity;
+    this.#prepared = prepared;
     this.#startedMs = system.clock.monotonicMs();
     this.#transport = this.#makeTransport();
-    this.#member = this.#makeMember();
-    this.#formation = this.#makeFormation();
+    this.#part = prepared.make({
+      config,
+      system,
+      transport: this.#transport,
+      isStopping: () => this.#isStopping,
+      fail: (error) => this.#fail(error),
+    });
     this.#front = config.clientPort === undefined ? undefined : this.#makeFront(config.clientPort);
   }
 
@@ -180,22 +170,16 @@ export class OutriggerNode {
   }
 
   /** The node's part in the cluster, for those who submit commands in-process. */
-  get cluster(): Member {
-    return this.#member;
+  get cluster(): NodeCluster {
+    return this.#part.cluster;
   }
 
   async start(): Promise<void> {
     await this.#transport.start({
-      hello: () => this.#formation.hello(),
-      verify: (peer) => this.#formation.verify(peer),
-      onConnected: (peer, lane, hello) => {
-        if (lane === 'control') this.#formation.connected(peer, hello);
-        this.#member.connected(peer, lane);
-      },
-      onDisconnected: (peer, lane) => {
-        if (lane === 'control') this.#formation.disconnected(peer);
-        this.#member.disconnected(peer, lane);
-      },
+      hello: () => this.#part.hello(),
+      verify: (peer) => this.#part.verify(peer),
+      onConnected: (peer, lane, hello) => this.#part.connected(peer, lane, hello),
+      onDisconnected: (peer, lane) => this.#part.disconnected(peer, lane),
       onFrame: (peer, _lane, kind, payload) => this.#receive(peer, kind, payload),
       onRefused: (peer, refusal) => {
         if (refusal.kind === 'fatal') this.#fail(new NodeError('peer-refused', refusal.reason));
@@ -207,30 +191,22 @@ export class OutriggerNode {
     } catch (error) {
       // Peers may have formed the cluster meanwhile.
       this.#isStopping = true;
-      await this.#closeAllButLog();
+      await this.#closeAllButPrepared();
       throw error;
     }
-    this.#formation.start();
+    this.#part.start();
   }
 
   status(): NodeStatus {
-    const { phase, clusterId: cluster } = this.#formation.identity;
-    const isForming = phase !== 'formed';
-    const isRunning = this.#member.shards > 0;
+    const { memberId, clusterId, incarnation, phase, cluster } = this.#part;
     return {
       nodeId: this.#config.nodeId,
-      memberId: this.#identity.memberId,
-      clusterId: cluster,
-      incarnation: this.#identity.incarnation,
-      phase: this.#isStopping
-        ? 'stopping'
-        : isForming
-          ? 'forming'
-          : isRunning
-            ? 'running'
-            : 'joining',
+      memberId,
+      clusterId,
+      incarnation,
+      phase: this.#isStopping ? 'stopping' : phase,
       uptimeMs: Math.round(this.#system.clock.monotonicMs() - this.#startedMs),
-      shards: this.#member.status(),
+      shards: cluster.status(),
       peers: this.#config.members
         .filter(({ id }) => id !== this.#config.nodeId)
         .map(({ id }) => ({ id, isConnected: this.#transport.isConnected(nodeId(id), 'control') })),
@@ -261,7 +237,7 @@ export class OutriggerNode {
     }
     if (this.#isUnderWay()) {
       this.#config.logger.warn(
-        { connections: this.#connections, pendingCommands: this.#member.pendingCommands },
+        { connections: this.#connections, pendingCommands: this.#part.cluster.pendingCommands },
         `stops although leaderships or clients' commands are still under way after ${leaveMs} ms`,
       );
     }
@@ -271,8 +247,8 @@ export class OutriggerNode {
   /** Whether there is something to wait for before the node leaves. */
   #isUnderWay(): boolean {
     if (this.#hasFailed) return false;
-    const isHandingOver = this.#member.handOver();
-    return isHandingOver || this.#connections > 0 || this.#member.pendingCommands > 0;
+    const isHandingOver = this.#part.handOver();
+    return isHandingOver || this.#connections > 0 || this.#part.cluster.pendingCommands > 0;
   }
 
   get #connections(): number {
@@ -280,22 +256,18 @@ export class OutriggerNode {
   }
 
   async #close(): Promise<void> {
-    await this.#closeAllButLog();
-    await this.#log.close();
+    await this.#closeAllButPrepared();
+    await this.#prepared.release();
   }
 
-  async #closeAllButLog(): Promise<void> {
+  async #closeAllButPrepared(): Promise<void> {
     await this.#front?.close();
-    await this.#starting;
-    await this.#member.close();
+    await this.#part.close();
     await this.#transport.close();
   }
 
   #receive(peer: NodeId, kind: number, payload: Uint8Array): void {
-    const isKnown =
-      kind === frameKind.formation
-        ? this.#formation.receive(peer, payload)
-        : this.#member.receive(peer, kind, payload);
+    const isKnown = this.#part.receive(peer, kind, payload);
     if (!isKnown) this.#config.logger.warn({ peer, kind }, 'dropped a frame that makes no sense');
   }
 
@@ -345,50 +317,11 @@ export class OutriggerNode {
     });
   }
 
-  #makeMember(): Member {
-    const { clock, timers, random } = this.#system;
-    return new Member({
-      nodeId: nodeId(this.#config.nodeId),
-      memberId: this.#identity.memberId,
-      incarnation: this.#identity.incarnation,
-      log: this.#log,
-      transport: this.#transport,
-      clock,
-      timers,
-      random,
-      settings: replicaSettings(this.#config),
-      commandTimeoutMs: this.#config.commandTimeoutMs,
-      makeEngine: () => createMemoryEngine({ random, timers, latin1Slice }),
-      onFailed: (error) => this.#fail(error),
-    });
-  }
-
-  #makeFormation(): Formation {
-    return new Formation({
-      identity: this.#identity,
-      members: this.#config.members.map(({ id }) => nodeId(id)).sort((a, b) => a - b),
-      shards: this.#config.shards,
-      save: (identity) => this.#log.saveIdentity(identity),
-      newClusterId: () => clusterId(Buffer.from(this.#system.randomBytes(16)).toString('hex')),
-      send: (peer, payload) => {
-        this.#transport.send(peer, 'control', frameKind.formation, [payload]);
-      },
-      onFormed: (identity) => {
-        if (this.#isStopping) return;
-        this.#starting = this.#member.start(identity).catch((error: unknown) => this.#fail(error));
-      },
-      onFatal: (error) => this.#fail(error),
-      onDisagreement: (error) => {
-        this.#system.timers.after(lastWordsMs, () => this.#fail(error));
-      },
-    });
-  }
-
   #makeFront(port: number): Front {
     const { clock, timers, random } = this.#system;
     const { clientHost: host, maxClients, engine, version, logger } = this.#config;
     return createFront({
-      cluster: this.#member,
+      cluster: this.#part.cluster,
       clock,
       timers,
       random,
@@ -423,46 +356,4 @@ function checkConfig(config: NodeConfig): void {
   if (config.electionTimeoutMs < 4 * config.heartbeatMs) {
     throw invalid('electionTimeoutMs must be at least 4 times heartbeatMs');
   }
-}
-
-function openLog(config: NodeConfig): Promise<Log> {
-  const node = nodeId(config.nodeId);
-  if (config.storage === 'memory') {
-    config.logger.warn({}, 'storage is memory: this node forgets everything when it stops');
-    return Promise.resolve(createMemoryLog({ nodeId: node }));
-  }
-  if (config.dataDirectory === undefined) {
-    throw new NodeError('config-invalid', 'dataDirectory is needed with storage level: set it');
-  }
-  return openLevelLog({ directory: config.dataDirectory, nodeId: node });
-}
-
-/** Makes durable that the directory lives once more, before anybody hears of it. */
-async function startLife(config: NodeConfig, log: Log, system: System): Promise<Identity> {
-  const known = log.identity;
-  const directory = config.dataDirectory ?? 'memory';
-  if (known === undefined && config.bootstrap === 'existing') {
-    throw new NodeError(
-      'config-invalid',
-      `the data directory ${directory} is empty but bootstrap is existing: put the directory back, or set bootstrap to new`,
-    );
-  }
-  if (known !== undefined && known.phase !== 'new' && known.shards !== config.shards) {
-    throw new NodeError(
-      'config-invalid',
-      `shards is ${config.shards}, but the cluster in ${directory} was formed with ${known.shards}: set shards to ${known.shards}`,
-    );
-  }
-  const identity: Identity = known ?? {
-    phase: 'new',
-    nodeId: nodeId(config.nodeId),
-    memberId: memberId(Buffer.from(system.randomBytes(8)).toString('hex')),
-    incarnation: 0,
-    clusterId: undefined,
-    members: [],
-    shards: 0,
-  };
-  const next = { ...identity, incarnation: identity.incarnation + 1 };
-  await log.saveIdentity(next);
-  return next;
 }
