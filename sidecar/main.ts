@@ -52,7 +52,7 @@ async function runDev(words: readonly string[]): Promise<number> {
   return await dev(words, {
     nodeCommand,
     environment,
-    prepare: () => compileOnce(nodeCommand, environment),
+    prepare: () => compileOnce(environment),
     signals: process,
     parentPid: () => process.ppid,
     out: (text) => void process.stdout.write(text),

@@ -8,6 +8,7 @@ export type { ReplicaRole, ShardStatus } from './cluster/cluster.ts';
 export { open, type Bytes, type OpenOptions, type Outrigger, type PutOptions } from './embedded.ts';
 export type { FrontStatistics } from './front/statistics.ts';
 export {
+  loadParts,
   nodeDefaults,
   openNode,
   type MemberConfig,

@@ -126,6 +126,11 @@ export async function openNode(config: NodeConfig): Promise<OutriggerNode> {
   }
 }
 
+/** Loads what `openNode` loads only where it is used, for those who fill a compile cache. */
+export async function loadParts(): Promise<void> {
+  await Promise.all([import('./node-member.ts'), import('./log/level-log.ts')]);
+}
+
 export class OutriggerNode {
   readonly #config: NodeConfig;
   readonly #system: System;

@@ -16,13 +16,13 @@ export function cacheVariables(): Readonly<Record<string, string>> {
   return { NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/outrigger') };
 }
 
-/** Loads everything that a node needs in a process that does nothing else, and so fills the cache. */
+/** Loads everything that a node of any role needs in a process that does nothing else, and so fills the cache. */
 export async function compileOnce(
-  nodeCommand: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<void> {
-  const [program = '', ...words] = nodeCommand;
-  const child = spawn(program, [...words, '--help'], { env: environment, stdio: 'ignore' });
+  const loadAll = import.meta.filename.replace('compile-cache', 'load-all');
+  const words = [loadAll, 'start', '--help'];
+  const child = spawn(process.execPath, words, { env: environment, stdio: 'ignore' });
   // Its exit code says nothing: what is wrong with the program is shown by the nodes themselves.
   await once(child, 'close');
 }

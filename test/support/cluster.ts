@@ -71,7 +71,7 @@ export async function prepareCluster(
   test: TestContext,
   options: ClusterOptions = {},
 ): Promise<TestCluster> {
-  compiled ??= compileOnce(program, bareEnvironment());
+  compiled ??= compileOnce(bareEnvironment());
   await compiled;
   const count = options.nodes ?? 3;
   const directory = mkdtempSync(join(tmpdir(), 'outrigger-e2e-'));
