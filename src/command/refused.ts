@@ -1,30 +1,32 @@
 /**
- * The commands of Redis 7 that get an error, and the error: not supported yet, or refused for good with the reason.
+ * The commands that get an error, and the error: not supported yet, or refused for good with the reason.
  *
- * Owns these texts. A name in none of the lists here and in `supported` does not exist for us, as it does not for Redis 7.
+ * Owns these texts. A name in none of the lists here and in `supported` does not exist for us.
  */
 
-/** Commands of types that the memory engine does not hold. */
-const otherTypes: readonly string[] = (
-  'bitcount bitfield bitfield_ro bitop bitpos getbit setbit pfadd pfcount pfmerge ' +
-  'geoadd geodist geohash geopos georadius georadius_ro georadiusbymember georadiusbymember_ro geosearch geosearchstore ' +
-  'hdel hexists hget hgetall hincrby hincrbyfloat hkeys hlen hmget hmset hrandfield hscan hset hsetnx hstrlen hvals ' +
-  'blmove blmpop blpop brpop brpoplpush lindex linsert llen lmove lmpop lpop lpos lpush lpushx lrange lrem lset ltrim ' +
-  'rpop rpoplpush rpush rpushx ' +
-  'sadd scard sdiff sdiffstore sinter sintercard sinterstore sismember smembers smismember smove spop srandmember srem ' +
-  'sscan sunion sunionstore ' +
-  'xack xadd xautoclaim xclaim xdel xgroup xinfo xlen xpending xrange xread xreadgroup xrevrange xsetid xtrim ' +
-  'bzmpop bzpopmax bzpopmin zadd zcard zcount zdiff zdiffstore zincrby zinter zintercard zinterstore zlexcount zmpop ' +
-  'zmscore zpopmax zpopmin zrandmember zrange zrangebylex zrangebyscore zrangestore zrank zrem zremrangebylex ' +
-  'zremrangebyrank zremrangebyscore zrevrange zrevrangebylex zrevrangebyscore zrevrank zscan zscore zunion zunionstore ' +
-  'dump restore sort sort_ro'
-).split(' ');
+/** Commands that wait for what others do. */
+const blocking: readonly string[] =
+  'blmove blmpop blpop brpop brpoplpush bzmpop bzpopmax bzpopmin'.split(' ');
 
 /** Commands of the connection or of scripts that wait to be built. */
 const otherFeatures: readonly string[] = (
   'acl discard exec multi unwatch watch eval eval_ro evalsha evalsha_ro fcall fcall_ro script ' +
   'psubscribe publish pubsub punsubscribe spublish ssubscribe subscribe sunsubscribe unsubscribe ' +
   'latency slowlog monitor waitaof'
+).split(' ');
+
+/** Fields with deadlines of their own. */
+const fieldDeadlines: readonly string[] =
+  'hexpire hexpireat hexpiretime hgetex hpersist hpexpire hpexpireat hpexpiretime hpttl hsetex httl'.split(
+    ' ',
+  );
+
+/** All that Redis 7.0 lacks: a cluster would need to know that every Redis of it has them, and by the same rules. */
+const newerThanRedis7: readonly string[] = (
+  'arcount ardel ardelrange arget argetrange argrep arinfo arinsert arlastitems arlen armget armset arnext arop arring ' +
+  'arscan arseek arset backup bless blmovem delex digest hgetdel himport hotkeys increx lmovem msetex ' +
+  'sdiffcard sunioncard vadd vcard vdim vemb vgetattr vinfo vismember vlinks vrandmember vrange vrem vsetattr vsim ' +
+  'xackdel xcfgset xdelex xidmprecord xnack'
 ).split(' ');
 
 /** Redis's own words where cluster mode is off; clients know them. */
@@ -53,6 +55,7 @@ const refusedForGood: Readonly<Record<string, string>> = {
   pfdebug: internal,
   pfselftest: internal,
   'restore-asking': internal,
+  trimslots: internal,
 };
 
 const clusterMode: readonly string[] = ['asking', 'cluster', 'readonly', 'readwrite'];
@@ -60,17 +63,31 @@ const clusterMode: readonly string[] = ['asking', 'cluster', 'readonly', 'readwr
 /** The error, without its `-`, of each refused command. */
 export function refusals(): Map<string, string> {
   const reasons = new Map<string, string>();
-  for (const name of otherTypes) {
-    reasons.set(name, `ERR '${name}' is not supported yet by Outrigger's memory engine`);
-  }
-  for (const name of otherFeatures) {
+  for (const name of [...blocking, ...otherFeatures]) {
     reasons.set(name, `ERR '${name}' is not supported yet by Outrigger`);
+  }
+  for (const name of fieldDeadlines) {
+    reasons.set(
+      name,
+      `ERR '${name}' is not supported yet by Outrigger: fields have no deadlines here`,
+    );
+  }
+  for (const name of newerThanRedis7) {
+    reasons.set(
+      name,
+      `ERR '${name}' is not supported yet by Outrigger: it is newer than Redis 7.0`,
+    );
   }
   for (const name of clusterMode) reasons.set(name, noClusterMode);
   for (const [name, why] of Object.entries(refusedForGood)) {
     reasons.set(name, `ERR '${name}' is refused by Outrigger: ${why}`);
   }
   return reasons;
+}
+
+/** The error of a command whose type the engine in use does not hold. `name` as in `xgroup|create`. */
+export function memoryEngineRefusal(name: string): string {
+  return `ERR '${name}' is not supported yet by Outrigger's memory engine`;
 }
 
 /** The error of a subcommand that its container does not answer. `name` as in `memory|doctor`. */

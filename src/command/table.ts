@@ -6,8 +6,20 @@
  */
 
 import redisData from '@ioredis/commands/built/commands.json' with { type: 'json' };
+import { assert } from '../base/assert.ts';
+import { movableKeys, type KeysFinder } from './movable-keys.ts';
+import { optionRefusals, type OptionsRefusal } from './refused-options.ts';
 import { refusals, subcommandRefusal } from './refused.ts';
-import { containers, frontCommands, readCommands, redis7, writeCommands } from './supported.ts';
+import {
+  containers,
+  effects,
+  frontCommands,
+  readCommands,
+  redis7,
+  redisReads,
+  redisWrites,
+  writeCommands,
+} from './supported.ts';
 import type { ContainerOverlay } from './supported.ts';
 
 /**
@@ -16,6 +28,20 @@ import type { ContainerOverlay } from './supported.ts';
  * `refused`: not built yet or refused for good; `reason` is the error.
  */
 export type CommandKind = 'front' | 'read' | 'write' | 'refused';
+
+/** Which engines hold what a command is about. */
+export type Engines = 'all' | 'redis';
+
+/**
+ * What makes a write the same on every replica.
+ *
+ * - `plain`: its own bytes do.
+ * - `absolute`: it may carry a deadline or a lifetime, which becomes a point in the entry's time.
+ * - `timed`: it asks for the time, which is the entry's (XADD *).
+ * - `resolved`: it depends on chance or on more than one clock. The leader turns it into its effect and its reply, and these are
+ *   logged (SPOP XREADGROUP XCLAIM XAUTOCLAIM).
+ */
+export type CommandEffect = 'plain' | 'absolute' | 'timed' | 'resolved';
 
 /**
  * How a `read` or `write` meets several shards. With one shard everything is `single`'s straight way.
@@ -53,7 +79,14 @@ export interface CommandSpec {
   readonly lastKey: number;
   readonly keyStep: number;
   readonly kind: CommandKind;
+  readonly engines: Engines;
   readonly spread: CommandSpread;
+  /** Of a `write`; otherwise undefined. */
+  readonly effect: CommandEffect | undefined;
+  /** Where the keys are, if the positions do not tell; `keyIndexes` asks it. */
+  readonly movableKeys: KeysFinder | undefined;
+  /** Which options turn a command that is answered into one that is refused. */
+  readonly optionsRefusal: OptionsRefusal | undefined;
   /** For `refused`: the whole error text behind the `-`. */
   readonly reason: string | undefined;
   /**
@@ -72,6 +105,9 @@ interface RedisRow {
   readonly step: number;
   readonly subcommands?: Readonly<Record<string, RedisRow>>;
 }
+
+/** Of a command that is refused and not in the package's list: it is of a Redis that nobody can run here, or of another server. */
+const unknownRow: RedisRow = { arity: -1, flags: [], keyStart: 0, keyStop: 0, step: 0 };
 
 const redisRows = redisData as Readonly<Record<string, RedisRow>>;
 
@@ -101,23 +137,14 @@ export function fitsArity(spec: CommandSpec, argc: number): boolean {
 
 interface Overlay {
   readonly kind: CommandKind;
+  readonly engines: Engines;
   readonly spread: CommandSpread;
   readonly reason: string | undefined;
 }
 
 function buildTable(): Map<string, CommandSpec> {
-  const overlays = new Map<string, Overlay>();
-  const add = (name: string, kind: CommandKind, spread: CommandSpread, reason?: string): void => {
-    overlays.set(name, { kind, spread, reason });
-  };
-  for (const name of frontCommands) add(name, 'front', 'single');
-  for (const [name, spread] of Object.entries(readCommands)) add(name, 'read', spread);
-  for (const [name, spread] of Object.entries(writeCommands)) add(name, 'write', spread);
-  for (const [name, { kind }] of Object.entries(containers)) add(name, kind, 'single');
-  for (const [name, reason] of refusals()) add(name, 'refused', 'single', reason);
-
   const table = new Map<string, CommandSpec>();
-  for (const [name, overlay] of [...overlays].sort(([a], [b]) => (a < b ? -1 : 1))) {
+  for (const [name, overlay] of [...overlays()].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const spec = commandSpec(name, overlay);
     table.set(name, spec);
     table.set(name.toUpperCase(), spec);
@@ -125,9 +152,24 @@ function buildTable(): Map<string, CommandSpec> {
   return table;
 }
 
+function overlays(): Map<string, Overlay> {
+  const found = new Map<string, Overlay>();
+  const add = (name: string, overlay: Partial<Overlay> & { readonly kind: CommandKind }): void => {
+    assert(!found.has(name), 'a command is classified once');
+    found.set(name, { engines: 'all', spread: 'single', reason: undefined, ...overlay });
+  };
+  for (const name of frontCommands) add(name, { kind: 'front' });
+  for (const [name, spread] of Object.entries(readCommands)) add(name, { kind: 'read', spread });
+  for (const [name, spread] of Object.entries(writeCommands)) add(name, { kind: 'write', spread });
+  for (const name of redisReads) add(name, { kind: 'read', engines: 'redis' });
+  for (const name of redisWrites) add(name, { kind: 'write', engines: 'redis' });
+  for (const [name, { kind, engines }] of Object.entries(containers)) add(name, { kind, engines });
+  for (const [name, reason] of refusals()) add(name, { kind: 'refused', reason });
+  return found;
+}
+
 function commandSpec(name: string, overlay: Overlay): CommandSpec {
-  const row = redisRows[name];
-  if (row === undefined) throw new Error(`no data for command '${name}'`);
+  const row = redisRows[name] ?? unknownRow;
   const container = containers[name];
   const subcommands = container && subcommandSpecs(name, row, container);
   return specOf(name, row, overlay, subcommands);
@@ -138,12 +180,13 @@ function subcommandSpecs(
   row: RedisRow,
   container: ContainerOverlay,
 ): ReadonlyMap<string, CommandSpec> {
+  const { kind, engines } = container;
   const specs = new Map<string, CommandSpec>();
   for (const [sub, subRow] of Object.entries(row.subcommands ?? {})) {
     const fullName = `${name}|${sub}`;
     const overlay: Overlay = container.subcommands.includes(sub)
-      ? { kind: container.kind, spread: 'single', reason: undefined }
-      : { kind: 'refused', spread: 'single', reason: subcommandRefusal(fullName) };
+      ? { kind, engines, spread: 'single', reason: undefined }
+      : { kind: 'refused', engines, spread: 'single', reason: subcommandRefusal(fullName) };
     specs.set(sub, specOf(fullName, subRow, overlay, undefined));
   }
   return specs;
@@ -163,7 +206,11 @@ function specOf(
     lastKey: row.keyStop,
     keyStep: row.step,
     kind: overlay.kind,
+    engines: overlay.engines,
     spread: overlay.spread,
+    effect: overlay.kind === 'write' ? (effects[name] ?? 'plain') : undefined,
+    movableKeys: movableKeys.get(name),
+    optionsRefusal: optionRefusals.get(name),
     reason: overlay.reason,
     subcommands,
   };

@@ -20,7 +20,7 @@ export interface FrontOptions extends Omit<FrontStateOptions, 'requestLimits' | 
   readonly port: number;
   readonly requestLimits?: RequestLimits;
   readonly outputBytesMax?: number;
-  /** As INFO shows it: `memory`. */
+  /** As INFO shows it: `memory` or `redis`. */
   readonly engineName: string;
   /** Of Outrigger. */
   readonly nodeVersion: string;
@@ -56,7 +56,8 @@ export function createFront(options: FrontOptions): Front {
         startedMs: state.clock.monotonicMs(),
       };
       const serverCommands = new ServerCommands({ state, server });
-      const pipeline = new Pipeline({ state, serverCommands, slotOf });
+      const frontsRedis = options.engineName === 'redis';
+      const pipeline = new Pipeline({ state, serverCommands, slotOf, frontsRedis });
       const take = pipeline.take.bind(pipeline);
       listener = new Listener({ state, take, host: options.host, port: options.port });
       const port = await listener.start();

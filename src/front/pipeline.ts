@@ -26,6 +26,7 @@ import {
 } from './error-replies.ts';
 import { fanOut } from './fan-out.ts';
 import type { FrontState } from './front-state.ts';
+import { refusalOf } from './refusal.ts';
 import type { ServerCommands } from './server/commands.ts';
 import { CommandSubmission } from './submissions.ts';
 
@@ -36,6 +37,7 @@ export class Pipeline {
   readonly #serverCommands: ServerCommands;
   readonly #slotOf: Slotter;
   readonly #names = new CommandNames(allCommands());
+  readonly #frontsRedis: boolean;
   /** Undefined until the number of shards is known. */
   #router: Router | undefined;
 
@@ -43,10 +45,13 @@ export class Pipeline {
     readonly state: FrontState;
     readonly serverCommands: ServerCommands;
     readonly slotOf: Slotter;
+    /** Whether the engine is a Redis: it holds all types, and keeps keys that are ours. */
+    readonly frontsRedis: boolean;
   }) {
     this.#state = options.state;
     this.#serverCommands = options.serverCommands;
     this.#slotOf = options.slotOf;
+    this.#frontsRedis = options.frontsRedis;
   }
 
   /** Takes the connection's current command. False: it waits, and the connection holds. */
@@ -108,14 +113,13 @@ export class Pipeline {
       this.#state.waitForRoom(connection);
       return false;
     }
+    const { request } = connection;
+    const refusal = refusalOf(spec, request, router.shards, this.#frontsRedis);
+    if (refusal !== undefined) return this.#reject(connection, errorReply(refusal));
     const isWrite = spec.kind === 'write';
     let shard = firstShard;
     if (router.shards > 1) {
-      const route = router.route(
-        spec,
-        keyIndexes(spec, connection.request.argc),
-        connection.request,
-      );
+      const route = router.route(spec, keyIndexes(spec, request), request);
       if (route.kind === 'error') return this.#reject(connection, errorReply(route.text));
       if (route.kind !== 'one') return fanOut({ spec, route, connection, state: this.#state });
       shard = route.shard;
@@ -129,7 +133,7 @@ export class Pipeline {
     else statistics.commandsRead += 1;
     connection.client.lastCommand = spec.name;
     connection.shardOrder.begin(shard, path);
-    const bytes = connection.request.commandBytes();
+    const bytes = request.commandBytes();
     const { name } = spec;
     const submission = new CommandSubmission({ name, path, bytes, shard, connection, statistics });
     connection.expect(submission);

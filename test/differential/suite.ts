@@ -60,7 +60,9 @@ function tagged(args: readonly Buffer[]): Buffer[] {
   const [name, sub] = args.map((arg) => arg.toString().toLowerCase());
   const container = lookupCommand(name ?? '');
   const spec = container?.subcommands?.get(sub ?? '') ?? container;
-  const places = new Set(spec === undefined ? [] : keyIndexes(spec, args.length));
+  const argLatin1 = (at: number): string => args[at]?.toString('latin1') ?? '';
+  const command = { argc: args.length, argLatin1 };
+  const places = new Set(spec === undefined ? [] : keyIndexes(spec, command));
   if (name === 'keys') places.add(1);
   for (const [place, arg] of args.entries()) {
     if (name === 'scan' && arg.toString().toLowerCase() === 'match') places.add(place + 1);

@@ -22,8 +22,10 @@ function route(shards: number, line: string): Route {
   const spec = container?.subcommands?.get(sub) ?? container;
   assert.ok(spec);
   const arg = (position: number): Buffer => args[position] ?? Buffer.alloc(0);
+  const argLatin1 = (position: number): string => arg(position).toString('latin1');
+  const keys = keyIndexes(spec, { argc: args.length, argLatin1 });
   const router = new Router({ map: initialShardMap(shards), slotOf });
-  return router.route(spec, keyIndexes(spec, args.length), { argc: args.length, arg });
+  return router.route(spec, keys, { argc: args.length, arg });
 }
 
 /** Keys `0:`, `1:` … by the shard they belong to. */

@@ -19,7 +19,14 @@ import { syntaxErrorReply } from '../error-replies.ts';
 import type { ServerCommand } from './commands.ts';
 import { matchesGlob, optionAt } from './values.ts';
 
-const answered: readonly CommandSpec[] = allCommands().filter((spec) => spec.kind !== 'refused');
+/** The rows that a node with this engine answers. */
+function answeredBy(engineName: string): readonly CommandSpec[] {
+  return allCommands().filter((spec) => isAnswered(spec, engineName));
+}
+
+function isAnswered(spec: CommandSpec, engineName: string): boolean {
+  return spec.kind !== 'refused' && (spec.engines === 'all' || engineName === 'redis');
+}
 
 const helpLines: readonly string[] = [
   'COMMAND <subcommand> [<arg> [value] [opt] ...]. Subcommands are:',
@@ -117,38 +124,43 @@ function document(spec: CommandSpec): string {
 }
 
 /** The row of a name, `container|subcommand` included, if it is answered. */
-function find(name: string): CommandSpec | undefined {
+function find(name: string, engineName: string): CommandSpec | undefined {
   const [container = '', subcommand] = name.toLowerCase().split('|');
   const spec = lookupCommand(container);
   const found = subcommand === undefined ? spec : spec?.subcommands?.get(subcommand);
-  return found?.kind === 'refused' ? undefined : found;
+  return found !== undefined && isAnswered(found, engineName) ? found : undefined;
 }
 
-const all: ServerCommand = () => arrayReply(answered.map(describe));
+const all: ServerCommand = ({ server }) => {
+  return arrayReply(answeredBy(server.engineName).map(describe));
+};
+
+const count: ServerCommand = ({ server }) => integerReply(answeredBy(server.engineName).length);
 
 const info: ServerCommand = (call) => {
-  const { request } = call;
+  const { request, server } = call;
   if (request.argc === 2) return all(call);
   const names = request.args().slice(2).map(String);
   return arrayReply(
     names.map((name) => {
-      const spec = find(name);
+      const spec = find(name, server.engineName);
       return spec === undefined ? nullReply : describe(spec);
     }),
   );
 };
 
-const docs: ServerCommand = ({ request }) => {
+const docs: ServerCommand = ({ request, server: { engineName } }) => {
   const named = request
     .args()
     .slice(2)
-    .map((name) => find(name.toString('latin1')));
-  const specs = request.argc === 2 ? answered : named.filter((spec) => spec !== undefined);
+    .map((name) => find(name.toString('latin1'), engineName));
+  const specs =
+    request.argc === 2 ? answeredBy(engineName) : named.filter((spec) => spec !== undefined);
   return arrayReply(specs.flatMap((spec) => [bulkReply(spec.name), document(spec)]));
 };
 
-const list: ServerCommand = ({ request }) => {
-  let chosen = answered;
+const list: ServerCommand = ({ request, server }) => {
+  let chosen = answeredBy(server.engineName);
   if (request.argc > 2) {
     if (request.argc !== 5 || optionAt(request, 2) !== 'FILTERBY') return syntaxErrorReply;
     const value = request.argLatin1(4);
@@ -157,10 +169,10 @@ const list: ServerCommand = ({ request }) => {
         chosen = [];
         break;
       case 'ACLCAT':
-        chosen = answered.filter((spec) => categories(spec).includes(`@${value.toLowerCase()}`));
+        chosen = chosen.filter((spec) => categories(spec).includes(`@${value.toLowerCase()}`));
         break;
       case 'PATTERN':
-        chosen = answered.filter((spec) => matchesGlob(value, spec.name));
+        chosen = chosen.filter((spec) => matchesGlob(value, spec.name));
         break;
       default:
         return syntaxErrorReply;
@@ -178,16 +190,21 @@ const getKeys: ServerCommand = ({ request }) => {
       ? container
       : container.subcommands.get(subcommand);
   if (spec === undefined) return errorReply('ERR Invalid command specified');
-  if (spec.firstKey === 0) return errorReply('ERR The command has no key arguments');
+  if (spec.firstKey === 0 && spec.movableKeys === undefined) {
+    return errorReply('ERR The command has no key arguments');
+  }
   if (!fitsArity(spec, argc)) {
     return errorReply('ERR Invalid number of arguments specified for command');
   }
-  return arrayReply(keyIndexes(spec, argc).map((at) => bulkReply(request.argLatin1(at + 2))));
+  const argLatin1 = (position: number): string => request.argLatin1(position + 2);
+  const keys = keyIndexes(spec, { argc, argLatin1 });
+  if (keys.length === 0) return errorReply('ERR Invalid arguments specified for command');
+  return arrayReply(keys.map((at) => bulkReply(argLatin1(at))));
 };
 
 export const commandCommands: Readonly<Record<string, ServerCommand>> = {
   command: all,
-  'command|count': () => integerReply(answered.length),
+  'command|count': count,
   'command|docs': docs,
   'command|getkeys': getKeys,
   'command|help': () => arrayReply(helpLines.map(simpleReply)),

@@ -1,0 +1,63 @@
+/**
+ * Options that turn a command which is answered into one that is not: those that would block, and those that read keys
+ * which nobody can name beforehand.
+ */
+
+import type { CommandArguments } from './arguments.ts';
+
+/** The error, without its `-`, of a command whose options are refused; undefined for all others. */
+export type OptionsRefusal = (command: CommandArguments, shards: number) => string | undefined;
+
+const blocks = (name: string): string =>
+  `ERR '${name}' with BLOCK is not supported yet by Outrigger; ask again without it`;
+
+const needsOneShard =
+  'ERR BY and GET patterns of SORT name keys of any shard, so they need a cluster with one (shards: 1)';
+
+function refuseBlock(name: string): OptionsRefusal {
+  return (command) => {
+    let at = 1;
+    while (at < command.argc) {
+      switch (command.argLatin1(at).toLowerCase()) {
+        case 'block':
+          return blocks(name);
+        case 'count':
+          at += 2;
+          break;
+        case 'group':
+          at += 3;
+          break;
+        case 'noack':
+          at += 1;
+          break;
+        default:
+          return undefined;
+      }
+    }
+    return undefined;
+  };
+}
+
+/** Only patterns with a `*` name keys: BY without one turns sorting off, GET # is the element itself. */
+function refusePatterns(command: CommandArguments, shards: number): string | undefined {
+  if (shards === 1) return undefined;
+  let at = 2;
+  while (at < command.argc) {
+    const option = command.argLatin1(at).toLowerCase();
+    if ((option === 'by' || option === 'get') && at + 1 < command.argc) {
+      if (command.argLatin1(at + 1).includes('*')) return needsOneShard;
+      at += 2;
+    } else if (option === 'limit') at += 3;
+    else if (option === 'store') at += 2;
+    else at += 1;
+  }
+  return undefined;
+}
+
+/** By row name. */
+export const optionRefusals: ReadonlyMap<string, OptionsRefusal> = new Map([
+  ['sort', refusePatterns],
+  ['sort_ro', refusePatterns],
+  ['xread', refuseBlock('xread')],
+  ['xreadgroup', refuseBlock('xreadgroup')],
+]);
