@@ -9,7 +9,8 @@
 
 import type { GroupId, MemberId, NodeId } from '../base/ids.ts';
 import { decodeCommands, type CommandGroup, type OpenGroup } from '../replica/batch.ts';
-import type { GroupAnswer, Replica } from '../replica/replica.ts';
+import type { GroupAnswer } from '../replica/leadership.ts';
+import type { Replica } from '../replica/replica.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { Submission } from './cluster.ts';
 import {

@@ -27,7 +27,7 @@ import {
   type CommandGroup,
 } from '../replica/batch.ts';
 import { asBuffer } from '../replica/bytes.ts';
-import type { GroupAnswer } from '../replica/replica.ts';
+import type { GroupAnswer } from '../replica/leadership.ts';
 
 export const frameKind = {
   group: 16,

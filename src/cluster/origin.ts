@@ -17,7 +17,7 @@ import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import { sessionId, type NodeId, type Term } from '../base/ids.ts';
 import { encodeCommands, type CommandGroup } from '../replica/batch.ts';
-import type { GroupAnswer } from '../replica/replica.ts';
+import type { GroupAnswer } from '../replica/leadership.ts';
 import type { Submission, SubmitFailure } from './cluster.ts';
 
 const unansweredGroupsMax = 128;

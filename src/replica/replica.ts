@@ -1,55 +1,31 @@
 /**
- * One member of one shard (or of the meta group): its Raft core, its engine, and what a leader needs on top.
+ * One member of one shard (or of the meta group): its Raft core and its engine. What a leader adds is in `leadership`.
  *
  * Synchronous and without IO: messages, ticks and commands come in by calls, `takeReady` hands out what has to be stored,
  * sent and applied, and the ready loop brings back what became of it. Everything that promises something to
  * others leaves through the loop, after it is durable.
- *
- * A leader *serves* once an entry of its own term is applied and its clock is settled. Before that, what arrives waits here.
- *
- * Invariant: proposals, reads, lease and leader clock belong to one term; when it ends they are abandoned.
  */
 
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
-import { index, noNode, term, type GroupId, type NodeId, type Term } from '../base/ids.ts';
+import { index, noNode, type GroupId, type NodeId, type Term } from '../base/ids.ts';
 import type { Random } from '../base/random.ts';
 import type { Engine, EngineCommand, Reply } from '../engine/engine.ts';
 import type { ConfChangeV2 } from '../raft/membership.ts';
 import { message, type ConfState, type Entry, type Message } from '../raft/message.ts';
 import { RawNode } from '../raft/raw-node.ts';
 import type { Storage } from '../raft/ready.ts';
-import { Applier, committedChange, type AppliedEntry, type Outcome } from './applier.ts';
-import { encodeBatch, type CommandGroup, type OpenGroup } from './batch.ts';
-import { LeaderClock, type WallClocks } from './cluster-time.ts';
-import { EarlyGroups } from './early-groups.ts';
-import { Lease } from './lease.ts';
-import { Proposals, type LoggedRead, type Taken } from './proposals.ts';
-import { contextOf, Reads, roundOf, type ReadBatch } from './reads.ts';
+import { Applier, committedChange, type AppliedEntry } from './applier.ts';
+import type { CommandGroup, OpenGroup } from './batch.ts';
+import type { WallClocks } from './cluster-time.ts';
+import { Leadership, type LeadershipEvents } from './leadership.ts';
+import { contextOf, roundOf, type ReadBatch } from './reads.ts';
 import { Sessions } from './sessions.ts';
 import { raftLimits, type ReplicaSettings } from './settings.ts';
 
-/** How a leader treats a group of commands. Without an answer it is on its way, or waits until the leader serves. */
-export type GroupAnswer =
-  | { readonly kind: 'replies'; readonly replies: readonly Reply[] }
-  /** Applied and acknowledged long ago, its replies are gone: it happened, with unknown replies. */
-  | { readonly kind: 'forgotten' }
-  | { readonly kind: 'gap' }
-  | { readonly kind: 'unknown-session' };
-
-export interface ReplicaEvents {
+export interface ReplicaEvents extends LeadershipEvents {
   /** There is something for the ready loop to do. */
   onWork(replica: Replica): void;
-  /** Leader, term or role changed. */
-  onLeadership(group: GroupId): void;
-  /** For the origin of a group; only a leader says this. */
-  onGroupAnswer(
-    group: GroupId,
-    to: { readonly node: NodeId; readonly session: number; readonly sequence: number },
-    answer: GroupAnswer,
-  ): void;
-  /** For the life of a node that asked, and no other: an earlier life's session is not its own. */
-  onSessionOpened(group: GroupId, asked: OpenGroup, session: number): void;
   /** The node must stop. */
   onFailed(error: unknown): void;
 }
@@ -75,27 +51,17 @@ export class Replica {
   readonly #raft: RawNode;
   readonly #sessions = new Sessions();
   readonly #applier: Applier;
-  readonly #proposals = new Proposals();
-  readonly #reads: Reads;
-  readonly #leaderClock: LeaderClock;
-  readonly #early = new EarlyGroups();
-  #lease: Lease | undefined;
-  /** Entries that the core has taken from here. */
-  proposals = 0;
+  readonly #leadership: Leadership;
   /** Leaders learned of, each time another than the last. */
   leaderChanges = 0;
   #lastLeader: NodeId = noNode;
   #term: Term;
   #leader: NodeId = noNode;
   #isLeader = false;
-  #isServing = false;
-  #hasClockBegun = false;
-  #ticksUnsettled = 0;
   #appliedIndex = 0;
-  #appliedTerm: Term = term(0);
 
   constructor(options: ReplicaOptions) {
-    const { group, node, storage, engine, clock, settings, walls } = options;
+    const { group, node, storage, engine, clock, settings, walls, events } = options;
     this.#options = options;
     this.group = group;
     this.engine = engine;
@@ -111,17 +77,20 @@ export class Replica {
       ...raftLimits,
     });
     this.#term = this.#raft.term;
-    this.#leaderClock = new LeaderClock({ clock, walls });
     this.#applier = new Applier({ group, engine, sessions: this.#sessions });
-    this.#reads = new Reads({
+    this.#leadership = new Leadership({
+      group,
+      node,
       engine,
       clock,
-      timeMs: () => this.#leaderClock.nowMs(),
-      lease: () => (settings.reads === 'lease' ? this.#lease : undefined),
+      walls,
+      settings,
+      events,
+      sessions: () => this.#sessions,
+      members: () => this.members,
       appliedIndex: () => this.#appliedIndex,
-      isServing: () => this.#isServing,
+      propose: (data) => (this.#raft.propose(data) === 'ok' ? this.#raft.lastIndex : undefined),
       askIndex: (round) => this.#askIndex(round),
-      log: (read) => this.#logRead(read),
       later: () => this.#work(),
     });
   }
@@ -150,7 +119,12 @@ export class Replica {
   }
 
   get isServing(): boolean {
-    return this.#isServing;
+    return this.#leadership.isServing;
+  }
+
+  /** Entries proposed here as leader. */
+  get proposals(): number {
+    return this.#leadership.entries;
   }
 
   get commitIndex(): number {
@@ -174,7 +148,7 @@ export class Replica {
   /** One heartbeat interval has passed. */
   tick(): void {
     this.#raft.tick();
-    if (this.#isLeader) this.#tickLeader();
+    if (this.#isLeader) this.#leadership.tick();
     this.#workIfAny();
   }
 
@@ -191,7 +165,7 @@ export class Replica {
     answer: { readonly sentMs: number; readonly promiseMs: number },
   ): void {
     if (this.#isLeader && answerTerm === this.#term) {
-      this.#lease?.answered(from, answer, this.members);
+      this.#leadership.heartbeatAnswered(from, answer);
     }
   }
 
@@ -226,7 +200,7 @@ export class Replica {
    * does not fit. `dropped`: this node does not serve as leader. As with any proposal, `ok` does not say that it stays.
    */
   proposeConfChange(change: ConfChangeV2): 'ok' | 'dropped' | 'refused' {
-    if (!this.#isServing) return 'dropped';
+    if (!this.isServing) return 'dropped';
     const result = this.#raft.proposeConfChange(change);
     this.#work();
     return result;
@@ -238,8 +212,7 @@ export class Replica {
    */
   offer(from: NodeId, forTerm: Term, group: CommandGroup): boolean {
     if (!this.#isLeader || forTerm !== this.#term) return false;
-    if (this.#isServing) this.#admit(from, group);
-    else this.#early.add(from, group);
+    this.#leadership.offer(from, group);
     this.#work();
     return true;
   }
@@ -247,8 +220,7 @@ export class Replica {
   /** False where this node does not lead. The answer comes through `onSessionOpened`. */
   openSession(asked: OpenGroup): boolean {
     if (!this.#isLeader) return false;
-    if (this.#isServing) this.#proposals.add(asked);
-    else this.#early.add(asked.node, asked);
+    this.#leadership.openSession(asked);
     this.#work();
     return true;
   }
@@ -259,7 +231,7 @@ export class Replica {
       batch.refuse();
       return;
     }
-    this.#reads.read(batch);
+    this.#leadership.read(batch);
     this.#work();
   }
 
@@ -281,17 +253,12 @@ export class Replica {
     done: (replies: readonly Reply[] | undefined) => void,
   ): void {
     assert(commands.session === 0, 'commands without a session');
-    this.#logRead({ group: commands, done });
+    this.#leadership.logRead({ group: commands, done });
   }
 
   /** Puts what waits into the log, as one entry where it fits. Called once a turn, before `takeReady`. */
   propose(): void {
-    if (!this.#isServing) return;
-    this.#reads.turn();
-    for (;;) {
-      const taken = this.#proposals.take();
-      if (taken === undefined || !this.#proposeEntry(taken)) return;
-    }
+    this.#leadership.turn();
   }
 
   /** The messages that have become ready: to be stored, applied, or sent. Empty where there is nothing. */
@@ -300,11 +267,11 @@ export class Replica {
     const ready = this.#raft.ready();
     this.#noteLeadership();
     for (const { index: readIndex, context } of ready.readStates) {
-      this.#reads.confirmed(roundOf(context), readIndex);
+      this.#leadership.readConfirmed(roundOf(context), readIndex);
     }
     // Reads that waited for a round to end may start the next.
     if (ready.readStates.length > 0) this.#work();
-    for (const { type } of ready.messages) if (type === 'MsgTimeoutNow') this.#lease?.revoke();
+    for (const { type } of ready.messages) if (type === 'MsgTimeoutNow') this.#leadership.offered();
     return ready.messages;
   }
 
@@ -318,7 +285,7 @@ export class Replica {
     for (const entry of entries) {
       if (entry.type !== 'normal') {
         const members = this.#raft.applyConfChange(committedChange(entry, this.group));
-        this.#lease?.recount(members);
+        this.#leadership.membersChanged(members);
       }
       this.#applier.apply(entry, (applied) => {
         this.#noteApplied(applied);
@@ -330,7 +297,7 @@ export class Replica {
 
   /** This replica will do nothing more: whoever waits is told to ask elsewhere. */
   close(): void {
-    this.#abandon();
+    this.#leadership.end();
   }
 
   /**
@@ -341,110 +308,25 @@ export class Replica {
     if (this.#raft.isLeader) this.#raft.readIndex(contextOf(round));
   }
 
-  #logRead(read: LoggedRead): void {
-    if (!this.#isServing) {
-      read.done(undefined);
-      return;
-    }
-    this.#proposals.addRead(read);
-    this.#work();
-  }
-
   #work(): void {
     this.#options.events.onWork(this);
   }
 
   /** A turn costs an idle node more than what woke it: heartbeats' answers and most ticks leave nothing to do. */
   #workIfAny(): void {
-    if (this.#raft.hasReady() || !this.#proposals.isIdle || !this.#reads.isIdle) this.#work();
-  }
-
-  #tickLeader(): void {
-    this.#followClock();
-    if (!this.#isServing) return;
-    const nowMs = this.#leaderClock.nowMs();
-    const deadlineMs = this.engine.nextDeadlineMs();
-    if (deadlineMs !== undefined && deadlineMs <= nowMs && this.#proposals.isIdle) {
-      this.#proposeEntry({ groups: [], commands: 0, reads: [] });
-    }
-  }
-
-  #followClock(): void {
-    if (!this.#hasClockBegun) return;
-    this.#leaderClock.follow(this.members.voters);
-    if (!this.#leaderClock.isSettled) {
-      this.#ticksUnsettled += 1;
-      if (this.#ticksUnsettled > this.#options.settings.electionTicks) this.#leaderClock.settle();
-    }
-    this.#tryServe();
-  }
-
-  #admit(from: NodeId, group: CommandGroup): void {
-    const { session, sequence } = group;
-    const offer = this.#proposals.offer(group, this.#sessions);
-    const to = { node: from, session, sequence };
-    switch (offer.kind) {
-      case 'admitted':
-      case 'in-flight':
-        return;
-      case 'duplicate': {
-        const replies = this.#sessions.recorded(session, sequence);
-        // Applied, but the engine has not replied yet: the answer comes by itself.
-        if (replies === undefined && !this.#sessions.isForgotten(session, sequence)) return;
-        const answer: GroupAnswer =
-          replies === undefined ? { kind: 'forgotten' } : { kind: 'replies', replies };
-        this.#options.events.onGroupAnswer(this.group, to, answer);
-        return;
-      }
-      case 'gap':
-      case 'unknown-session':
-        this.#options.events.onGroupAnswer(this.group, to, { kind: offer.kind });
-    }
-  }
-
-  /** False where the core does not take it now (too much uncommitted, leadership on its way elsewhere). */
-  #proposeEntry(taken: Taken): boolean {
-    const data = encodeBatch({ timeMs: this.#leaderClock.nowMs(), groups: taken.groups });
-    if (this.#raft.propose(data) !== 'ok') return false;
-    this.#proposals.proposed(taken, this.#raft.lastIndex);
-    this.proposals += 1;
-    return true;
+    if (this.#raft.hasReady() || !this.#leadership.isIdle) this.#work();
   }
 
   #noteApplied(applied: AppliedEntry): void {
     assert(applied.index === this.#appliedIndex + 1, 'entries are applied one after the other');
     this.#appliedIndex = applied.index;
-    this.#appliedTerm = term(applied.term);
-    this.#leaderClock.entryApplied(applied.timeMs);
-    if (this.#isLeader) {
-      const reads: (readonly Reply[])[] = [];
-      for (const outcome of applied.outcomes) this.#report(outcome, reads);
-      if (applied.term === this.#term) this.#proposals.applied(applied.index, reads);
-    }
-    this.#reads.serve();
-    this.#tryServe();
-  }
-
-  #report(outcome: Outcome, reads: (readonly Reply[])[]): void {
-    const { events } = this.#options;
-    switch (outcome.kind) {
-      case 'replies': {
-        const { replies } = outcome;
-        events.onGroupAnswer(this.group, outcome, { kind: 'replies', replies });
-        return;
-      }
-      case 'opened':
-        events.onSessionOpened(this.group, outcome.asked, outcome.session);
-        return;
-      case 'read':
-        reads.push(outcome.replies);
-    }
+    this.#leadership.applied(applied);
   }
 
   #noteLeadership(): void {
     const { term: nowTerm, lead, isLeader } = this.#raft;
     if (nowTerm === this.#term && lead === this.#leader && isLeader === this.#isLeader) return;
-    if (this.#isLeader && (!isLeader || nowTerm !== this.#term)) this.#abandon();
+    if (this.#isLeader && (!isLeader || nowTerm !== this.#term)) this.#leadership.end();
     const isElected = isLeader && (!this.#isLeader || nowTerm !== this.#term);
     this.#term = nowTerm;
     this.#leader = lead;
@@ -459,37 +341,8 @@ export class Replica {
 
   /** Heartbeats go out at once: their answers start the lease and tell the voters' clocks. */
   #beginTerm(): void {
-    const { node, settings } = this.#options;
-    this.#lease = new Lease({ self: node, driftMs: settings.clockDriftMs });
-    this.#lease.recount(this.members);
-    this.#hasClockBegun = false;
-    this.#ticksUnsettled = 0;
+    const { node } = this.#options;
+    this.#leadership.begin(this.#term);
     this.#raft.step(message({ type: 'MsgBeat', to: node, from: node }));
-  }
-
-  #tryServe(): void {
-    if (!this.#isLeader || this.#isServing || this.#appliedTerm !== this.#term) return;
-    if (!this.#hasClockBegun) {
-      this.#leaderClock.begin();
-      this.#hasClockBegun = true;
-      this.#leaderClock.follow(this.members.voters);
-    }
-    if (!this.#leaderClock.isSettled) return;
-    this.#isServing = true;
-    for (const { from, group } of this.#early.take()) {
-      if (group.kind === 'open') this.#proposals.add(group);
-      else this.#admit(from, group);
-    }
-    this.#reads.serve();
-    this.#options.events.onLeadership(this.group);
-    this.#work();
-  }
-
-  #abandon(): void {
-    this.#isServing = false;
-    this.#lease = undefined;
-    this.#early.take();
-    this.#proposals.abandon();
-    this.#reads.abandon();
   }
 }

@@ -10,7 +10,7 @@ import {
   frameKind,
 } from '../../src/cluster/frames.ts';
 import { encodeCommands, type CommandGroup } from '../../src/replica/batch.ts';
-import type { GroupAnswer } from '../../src/replica/replica.ts';
+import type { GroupAnswer } from '../../src/replica/leadership.ts';
 import type { ReadBatch } from '../../src/replica/reads.ts';
 
 const self = nodeId(1);
