@@ -116,7 +116,7 @@ const configSchema = z.strictObject({
   heartbeatMs: milliseconds(
     10,
     nodeDefaults.heartbeatMs,
-    'how often a leader tells its followers that it lives',
+    'how often a leader tells its followers that it lives; an idle one half as often',
   ),
   electionTimeoutMs: milliseconds(
     40,

@@ -323,7 +323,7 @@ export class Member implements Cluster {
 
   #tick(): void {
     this.#ticks += 1;
-    for (const replica of this.#replicas) replica.tick();
+    for (const replica of this.#replicas) replica.tick(this.#ticks);
     this.#origins.tick();
     if (this.#ticks === firstCampaignTicks) this.#firstCampaigns();
   }

@@ -39,19 +39,23 @@ import type { Raft, StepResult } from './state.ts';
 import { hex } from './trace.ts';
 import { abortTransfer, continueTransfer, handleTransfer } from './transfer.ts';
 
-/** One tick of the node's ticker. */
-export function tick(raft: Raft): void {
+/**
+ * One tick of the node's ticker.
+ *
+ * @param isResting - as leader: heartbeats that would be due wait for the next tick
+ */
+export function tick(raft: Raft, isResting: boolean): void {
   if (raft.holdElapses > 0) raft.holdElapses -= 1;
   raft.electionElapsed += 1;
   if (raft.isLeader) {
-    tickLeader(raft);
+    tickLeader(raft, isResting);
   } else if (raft.isPromotable && raft.electionElapsed >= raft.electionTimeout) {
     raft.electionElapsed = 0;
     campaign(raft);
   }
 }
 
-function tickLeader(raft: Raft): void {
+function tickLeader(raft: Raft, isResting: boolean): void {
   const { config } = raft;
   raft.heartbeatElapsed += 1;
   if (raft.electionElapsed >= config.electionTicks) {
@@ -59,7 +63,7 @@ function tickLeader(raft: Raft): void {
     if (config.checkQuorum) checkQuorum(raft);
     if (raft.isLeader && raft.leadTransferee !== 0) abortTransfer(raft);
   }
-  if (raft.isLeader && raft.heartbeatElapsed >= config.heartbeatTicks) {
+  if (raft.isLeader && raft.heartbeatElapsed >= config.heartbeatTicks && !isResting) {
     raft.heartbeatElapsed = 0;
     broadcastHeartbeat(raft);
   }

@@ -90,8 +90,9 @@ export class RawNode {
 
   // -- In ------------------------------------------------------------------------------------------
 
-  tick(): void {
-    tick(this.#raft);
+  /** Where heartbeats are due and `isResting`, they wait for the next tick. */
+  tick(isResting = false): void {
+    tick(this.#raft, isResting);
   }
 
   /** A message of another node, or an answer of storage that is addressed to this node. */

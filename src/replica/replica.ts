@@ -20,6 +20,7 @@ import type { CommandGroup, OpenGroup } from './batch.ts';
 import type { WallClocks } from './cluster-time.ts';
 import { Leadership, type LeadershipEvents } from './leadership.ts';
 import { contextOf, roundOf, type ReadBatch } from './reads.ts';
+import { Rest } from './rest.ts';
 import { Sessions } from './sessions.ts';
 import { raftLimits, type ReplicaSettings } from './settings.ts';
 
@@ -49,6 +50,7 @@ export class Replica {
   readonly engine: Engine;
   readonly #options: ReplicaOptions;
   readonly #raft: RawNode;
+  readonly #rest: Rest;
   readonly #sessions = new Sessions();
   readonly #applier: Applier;
   readonly #leadership: Leadership;
@@ -76,6 +78,7 @@ export class Replica {
       applied: index(0),
       ...raftLimits,
     });
+    this.#rest = new Rest(settings);
     this.#term = this.#raft.term;
     this.#applier = new Applier({ group, engine, sessions: this.#sessions });
     this.#leadership = new Leadership({
@@ -145,9 +148,9 @@ export class Replica {
     return this.#raft.state === 'StateFollower' ? 'follower' : 'candidate';
   }
 
-  /** One heartbeat interval has passed. */
-  tick(): void {
-    this.#raft.tick();
+  /** One heartbeat interval has passed, the node's `ticks`th. */
+  tick(ticks: number): void {
+    this.#raft.tick(this.#rest.isAt(ticks, this.#raft.lastIndex));
     if (this.#isLeader) this.#leadership.tick();
     this.#workIfAny();
   }

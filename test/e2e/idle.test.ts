@@ -1,10 +1,10 @@
 /**
- * Goal: a member that nobody calls shares a pod modestly: under 100 MB of memory, under 2 % of a core. The aim is under
- * 1 %, and a leader does not reach it: 1.3 to 1.4 % were measured on a quiet machine with two cores.
+ * Goal: a member that nobody calls shares a pod modestly: under 100 MB of memory, under 1 % of a core.
  *
  * Method: after a little traffic a cluster is left alone; /proc says what each process holds, and what processor time it
  * uses, over windows of 8 s. Neighbours make the same work cost more, by cold caches and shared cores, and compiling late
  * adds to it, so the least of a few windows counts, and what each was like is said.
+ * The bound leaves a quarter for slower machines: on two quiet cores a leader used 0.9 %, followers 0.65 %.
  * It says nothing of a member that holds data.
  */
 
@@ -18,13 +18,13 @@ import { cpuSeconds, machineTicks, residentBytes } from '../support/proc.ts';
 const megabyte = 2 ** 20;
 const megabytesMax = 100;
 const percentAimed = 1;
-const percentMax = 2;
-const settleMs = 5_000;
+const percentMax = 1.25;
+const settleMs = 8_000;
 const windowMs = 8_000;
-const windowsMax = 4;
+const windowsMax = 5;
 
 test(
-  'an idle member holds under 100 MB and uses under 2 % of a core',
+  'an idle member holds under 100 MB and uses under 1 % of a core',
   { timeout: 90_000 },
   async (t) => {
     const cluster = await startCluster(t);
