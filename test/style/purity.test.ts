@@ -15,7 +15,18 @@ import { promisify } from 'node:util';
 import { repository } from './source-text.ts';
 
 const strictlyPure = ['src/base', 'src/shard', 'src/raft', 'src/gossip'];
-const pureWithBuffer = ['src/resp', 'src/command', 'src/engine/engine.ts', 'src/engine/memory'];
+const pureWithBuffer = [
+  'src/resp',
+  'src/command',
+  'src/engine/database-number.ts',
+  'src/engine/deadlines.ts',
+  'src/engine/engine.ts',
+  'src/engine/expire-options.ts',
+  'src/engine/int64.ts',
+  'src/engine/option.ts',
+  'src/engine/replies.ts',
+  'src/engine/memory',
+];
 
 /** The part of Node's Buffer that is bytes and text, and touches nothing outside. */
 const bufferDeclaration = `

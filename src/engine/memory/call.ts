@@ -9,7 +9,7 @@ import { assert } from '../../base/assert.ts';
 import { randomInteger, seededRandom } from '../../base/random.ts';
 import type { Random } from '../../base/random.ts';
 import type { Reply } from '../engine.ts';
-import type { Int64 } from './int64.ts';
+import type { Int64 } from '../int64.ts';
 import { Keyspace } from './keyspace.ts';
 import type { Item } from './keyspace.ts';
 
@@ -27,12 +27,6 @@ export interface CommandRow {
   readonly kind: 'read' | 'write';
   /** @param args - latin1; element 0 stands for the name and is empty. Valid only during the call. */
   run(call: Call, args: readonly string[]): Reply | Job;
-}
-
-/** Redis compares options as C strings: case does not count, and a NUL ends them. */
-export function option(arg: string): string {
-  const end = arg.indexOf('\0');
-  return (end < 0 ? arg : arg.slice(0, end)).toLowerCase();
 }
 
 export class Call {

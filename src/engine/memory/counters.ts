@@ -4,10 +4,10 @@
 
 import type { Reply } from '../engine.ts';
 import type { Call, CommandRow } from './call.ts';
-import { addInt64, int64Min, multiplyInt64, parseInt64 } from './int64.ts';
-import type { Int64 } from './int64.ts';
+import { addInt64, int64Min, multiplyInt64, parseInt64 } from '../int64.ts';
+import type { Int64 } from '../int64.ts';
 import { addLongDouble, formatLongDouble, parseLongDouble } from './long-double.ts';
-import { bulk, error, integer, notAFloat, notAnInteger, wrongType } from './replies.ts';
+import { bulk, error, integer, notAFloat, notAnInteger, wrongType } from '../replies.ts';
 
 export const counterRows: readonly CommandRow[] = [
   { name: 'incr', kind: 'write', run: (call, args) => add(call, args[1] ?? '', 1) },

@@ -3,11 +3,12 @@
  */
 
 import type { Reply } from '../engine.ts';
-import { databaseCount, option } from './call.ts';
+import { option } from '../option.ts';
+import { databaseCount } from './call.ts';
 import type { Call, CommandRow } from './call.ts';
-import { parseDatabase } from './database-number.ts';
+import { parseDatabase } from '../database-number.ts';
 import { Keyspace } from './keyspace.ts';
-import { error, integer, noSuchDatabase, ok, syntaxError } from './replies.ts';
+import { error, integer, noSuchDatabase, ok, syntaxError } from '../replies.ts';
 
 export const databaseRows: readonly CommandRow[] = [
   { name: 'dbsize', kind: 'read', run: (call) => integer(call.countLive(call.keyspace)) },

@@ -3,9 +3,10 @@
  */
 
 import type { Reply } from '../engine.ts';
-import { databaseCount, option } from './call.ts';
+import { option } from '../option.ts';
+import { databaseCount } from './call.ts';
 import type { Call, CommandRow } from './call.ts';
-import { parseDatabase } from './database-number.ts';
+import { parseDatabase } from '../database-number.ts';
 import type { Item, Keyspace } from './keyspace.ts';
 import {
   integer,
@@ -16,7 +17,7 @@ import {
   sameObject,
   syntaxError,
   zero,
-} from './replies.ts';
+} from '../replies.ts';
 
 export const genericRows: readonly CommandRow[] = [
   { name: 'exists', kind: 'read', run: (call, args) => count(args, (key) => call.look(key)) },

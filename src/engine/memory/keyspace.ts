@@ -14,9 +14,9 @@
  */
 
 import { assert } from '../../base/assert.ts';
-import { Deadlines } from './deadlines.ts';
-import type { Deadline } from './deadlines.ts';
-import type { Int64 } from './int64.ts';
+import { Deadlines } from '../deadlines.ts';
+import type { Deadline } from '../deadlines.ts';
+import type { Int64 } from '../int64.ts';
 
 /**
  * How Redis would hold a string, which OBJECT ENCODING shows.

@@ -7,10 +7,10 @@
  */
 
 import type { Reply } from '../engine.ts';
-import { option } from './call.ts';
+import { option } from '../option.ts';
 import type { Call, CommandRow } from './call.ts';
-import { parseInt64 } from './int64.ts';
-import { array, bulk, error, integer, notAnInteger, syntaxError } from './replies.ts';
+import { parseInt64 } from '../int64.ts';
+import { array, bulk, error, integer, notAnInteger, syntaxError } from '../replies.ts';
 
 export const lcsRows: readonly CommandRow[] = [{ name: 'lcs', kind: 'read', run: lcs }];
 

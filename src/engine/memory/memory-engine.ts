@@ -33,7 +33,7 @@ import { expiryRows } from './expiry.ts';
 import { genericRows } from './generic.ts';
 import { lcsRows } from './lcs.ts';
 import { objectRows } from './object.ts';
-import { stringBytesMax, stringTooLong } from './replies.ts';
+import { stringBytesMax, stringTooLong } from '../replies.ts';
 import { RequestParser } from './request-parser.ts';
 import type { Latin1Slice } from './request-parser.ts';
 import { stringRangeRows } from './string-ranges.ts';

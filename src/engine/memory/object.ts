@@ -6,13 +6,13 @@
  */
 
 import type { Reply } from '../engine.ts';
-import { option } from './call.ts';
+import { option } from '../option.ts';
 import type { Call, CommandRow } from './call.ts';
-import { parseInt64 } from './int64.ts';
-import type { Int64 } from './int64.ts';
+import { parseInt64 } from '../int64.ts';
+import type { Int64 } from '../int64.ts';
 import { deadlineOverheadBytes, itemOverheadBytes } from './keyspace.ts';
 import type { Item } from './keyspace.ts';
-import { array, bulk, error, integer, notAnInteger, nullBulk, syntaxError } from './replies.ts';
+import { array, bulk, error, integer, notAnInteger, nullBulk, syntaxError } from '../replies.ts';
 
 export const objectRows: readonly CommandRow[] = [
   { name: 'object', kind: 'read', run: object },

@@ -4,7 +4,7 @@
 
 import type { Reply } from '../engine.ts';
 import type { Call, CommandRow } from './call.ts';
-import { parseInt64 } from './int64.ts';
+import { parseInt64 } from '../int64.ts';
 import {
   bulk,
   emptyBulk,
@@ -15,7 +15,7 @@ import {
   stringTooLong,
   wrongType,
   zero,
-} from './replies.ts';
+} from '../replies.ts';
 
 export const stringRangeRows: readonly CommandRow[] = [
   { name: 'strlen', kind: 'read', run: strlen },

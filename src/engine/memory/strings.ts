@@ -6,9 +6,9 @@
 
 import type { Reply } from '../engine.ts';
 import type { Call, CommandRow } from './call.ts';
-import { deadlineOf, parseExpireOptions } from './expire-options.ts';
-import type { TtlUnit } from './expire-options.ts';
-import type { Int64 } from './int64.ts';
+import { deadlineOf, parseExpireOptions } from '../expire-options.ts';
+import type { TtlUnit } from '../expire-options.ts';
+import type { Int64 } from '../int64.ts';
 import {
   array,
   bulk,
@@ -19,7 +19,7 @@ import {
   wrongArity,
   wrongType,
   zero,
-} from './replies.ts';
+} from '../replies.ts';
 
 export const stringRows: readonly CommandRow[] = [
   { name: 'get', kind: 'read', run: get },
@@ -76,7 +76,7 @@ function set(call: Call, args: readonly string[]): Reply {
   const { lifetime, condition } = options;
   let atMs: Int64 | undefined;
   if (lifetime !== undefined && lifetime !== 'keepttl' && lifetime !== 'persist') {
-    const deadline = deadlineOf(call, options.ttl, lifetime, 'set');
+    const deadline = deadlineOf(call.timeMs, options.ttl, lifetime, 'set');
     if ('error' in deadline) return deadline.error;
     atMs = deadline.atMs;
   }
@@ -103,7 +103,7 @@ function setWithTtl(
   args: readonly string[],
   how: { readonly unit: TtlUnit; readonly command: string },
 ): Reply {
-  const deadline = deadlineOf(call, args[2] ?? '', how.unit, how.command);
+  const deadline = deadlineOf(call.timeMs, args[2] ?? '', how.unit, how.command);
   if ('error' in deadline) return deadline.error;
   call.expireAt(call.store(args[1] ?? '', args[3] ?? '', true), deadline.atMs);
   return ok;
@@ -156,7 +156,7 @@ function getex(call: Call, args: readonly string[]): Reply {
   if (lifetime === 'persist') {
     call.keyspace.clearDeadline(item);
   } else if (lifetime !== undefined && lifetime !== 'keepttl') {
-    const deadline = deadlineOf(call, options.ttl, lifetime, 'getex');
+    const deadline = deadlineOf(call.timeMs, options.ttl, lifetime, 'getex');
     if ('error' in deadline) return deadline.error;
     call.expireAt(item, deadline.atMs);
   }

@@ -7,7 +7,7 @@ import {
   multiplyInt64,
   parseInt64,
   toInt64,
-} from '../../../src/engine/memory/int64.ts';
+} from '../../src/engine/int64.ts';
 
 test('only the canonical spelling of 64-bit integers is read', () => {
   for (const text of ['', '-', '+1', '01', '-0', '00', ' 1', '1 ', '1.0', '1e3', '0x1', '1\0']) {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { randomInteger, seededRandom } from '../../../src/base/random.ts';
-import { Deadlines } from '../../../src/engine/memory/deadlines.ts';
-import type { Deadline } from '../../../src/engine/memory/deadlines.ts';
-import type { Int64 } from '../../../src/engine/memory/int64.ts';
+import { randomInteger, seededRandom } from '../../src/base/random.ts';
+import { Deadlines } from '../../src/engine/deadlines.ts';
+import type { Deadline } from '../../src/engine/deadlines.ts';
+import type { Int64 } from '../../src/engine/int64.ts';
 
 test('the earliest deadline comes first, after any changes and removals', (t) => {
   const seed = 11;

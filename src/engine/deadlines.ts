@@ -7,7 +7,7 @@
  * Invariant: `nodes[node.place] === node`, and no node is later than its children (2p + 1 and 2p + 2).
  */
 
-import { assert } from '../../base/assert.ts';
+import { assert } from '../base/assert.ts';
 import type { Int64 } from './int64.ts';
 
 export interface Deadline<Owner> {

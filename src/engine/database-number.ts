@@ -2,7 +2,7 @@
  * Database numbers in arguments: an integer of 32 bits first, which database it is afterwards, as Redis does it.
  */
 
-import type { Reply } from '../engine.ts';
+import type { Reply } from './engine.ts';
 import { parseInt64 } from './int64.ts';
 import { error, notAnInteger } from './replies.ts';
 

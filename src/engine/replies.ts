@@ -2,7 +2,7 @@
  * Replies of the memory engine: RESP2 in latin1, and Redis's error texts word for word.
  */
 
-import type { Reply } from '../engine.ts';
+import type { Reply } from './engine.ts';
 import type { Int64 } from './int64.ts';
 
 export const ok: Reply = '+OK\r\n';
