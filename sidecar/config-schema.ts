@@ -6,7 +6,7 @@
  */
 
 import { z } from 'zod';
-import { nodeDefaults } from '../src/index.ts';
+import { nodeDefaults, parseNamespaces, type Namespace } from '../src/index.ts';
 
 const port = (preset: number, what: string) =>
   z.int().min(0).max(65_535).default(preset).describe(`${what}; 0 takes any free port`);
@@ -37,6 +37,7 @@ export interface Settings {
   readonly bootstrap: 'new' | 'existing';
   readonly shards: number;
   readonly engine: 'memory';
+  readonly namespaces: readonly Namespace[];
   readonly storage: 'level' | 'memory';
   readonly dataDirectory?: string | undefined;
   readonly clientHost: string;
@@ -47,6 +48,7 @@ export interface Settings {
   readonly adminPort: number;
   readonly healthHost: string;
   readonly healthPort: number;
+  readonly adminToken?: string | undefined;
   readonly clusterSecret?: string | undefined;
   readonly heartbeatMs: number;
   readonly electionTimeoutMs: number;
@@ -82,6 +84,19 @@ const configSchema = z.strictObject({
     .default(nodeDefaults.shards)
     .describe('parts of the keyspace, fixed when the cluster forms'),
   engine: z.enum(['memory']).default(nodeDefaults.engine).describe('where the data lives'),
+  namespaces: z
+    .array(z.unknown())
+    .default([])
+    .transform((value, context): readonly Namespace[] => {
+      const parsed = parseNamespaces(value);
+      if (parsed.kind === 'ok') return parsed.value;
+      context.addIssue({ code: 'custom', message: parsed.reason });
+      return z.NEVER;
+    })
+    .describe(
+      'the table of namespaces that a cluster begins with, the same on all members; later changes are made with outrigger namespace',
+    )
+    .meta({ expects: 'a list such as [{"keys":"cart:*","level":"session"}]', isSecret: true }),
   storage: z
     .enum(['level', 'memory'])
     .default(nodeDefaults.storage)
@@ -102,9 +117,17 @@ const configSchema = z.strictObject({
   ),
   peerPort: port(7379, 'port for other nodes'),
   adminHost: host('127.0.0.1', 'address of the admin port'),
-  adminPort: port(8379, 'HTTP port of /status'),
+  adminPort: port(8379, 'HTTP port of /status and /namespaces'),
   healthHost: host('0.0.0.0', 'address of the health port'),
   healthPort: port(9379, 'HTTP port of /livez, /readyz, /startupz and /metrics'),
+  adminToken: z
+    .string()
+    .min(8)
+    .optional()
+    .describe(
+      'what the admin port wants to see before it changes anything; without one it changes nothing; better in the environment than as a flag',
+    )
+    .meta({ expects: 'a text of at least 8 characters', isSecret: true }),
   clusterSecret: z
     .string()
     .min(8)
@@ -192,7 +215,7 @@ interface KeySchema {
   readonly minimum?: number;
   readonly maximum?: number;
   readonly enum?: readonly string[];
-  readonly default?: string | number;
+  readonly default?: string | number | readonly unknown[];
   readonly description?: string;
   readonly expects?: string;
   readonly isSecret?: boolean;
@@ -210,7 +233,9 @@ export function settingRows(): readonly SettingRow[] {
       flag: `--${words}`,
       description: said.description ?? '',
       expects: expectation(said),
-      preset: said.default,
+      preset: Array.isArray(said.default)
+        ? undefined
+        : (said.default as string | number | undefined),
       isNumber: said.type === 'integer',
       isSecret: said.isSecret ?? false,
     };

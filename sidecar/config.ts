@@ -115,6 +115,7 @@ function addFlags(
 /** What a text of the environment or a flag stands for; a text that stands for nothing stays, and is refused later. */
 function valueOf(row: SettingRow, text: string): unknown {
   if (row.key === 'members') return membersOf(text);
+  if (row.key === 'namespaces') return jsonOf(text);
   return row.isNumber && /^-?\d{1,15}$/.test(text) ? Number(text) : text;
 }
 
@@ -129,6 +130,16 @@ function membersOf(value: unknown): unknown {
   return parts.includes(undefined) ? value : parts;
 }
 
+/** The value that a JSON text stands for; any other text as it is. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    if (error instanceof SyntaxError) return text;
+    throw error;
+  }
+}
+
 function check(given: GivenByKey, rows: readonly SettingRow[]): Settings {
   const values = Object.fromEntries([...given].map(([key, { value }]) => [key, value]));
   const settings = readSettings(values);
@@ -141,6 +152,8 @@ function check(given: GivenByKey, rows: readonly SettingRow[]): Settings {
     throw new UsageError(
       `${row.key} is missing; give ${row.expects} as ${row.flag}, as ${row.variable} or as ${row.key} in the file of --config`,
     );
+  if (row.key === 'namespaces' && Array.isArray(found.value))
+    throw new UsageError(`${row.key} (${found.where}): ${message}`);
   const place = path[1];
   if (typeof place === 'number' && Array.isArray(found.value))
     throw new UsageError(

@@ -1,23 +1,28 @@
 /**
- * A small HTTP server for reading: a table of paths, GET and HEAD, plain answers.
+ * A small HTTP server: a table of paths for reading (GET, HEAD), and one of actions, which change something (POST, a JSON body).
  *
- * It serves scrapers, kubelets and people with curl, so it is bounded where those are not: connections, time for a request, no bodies.
+ * It serves scrapers, kubelets and people with curl, so it is bounded where those are not: connections, time for a request, size of a body.
+ * An action needs the token, whoever asks; without a configured one there is none.
  */
 
+import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { UsageError } from './usage-error.ts';
 
 /** Scrapers and probes need a handful; beyond that somebody is lost. */
 const connectionsMax = 64;
-/** A request without a body arrives at once or not at all. */
+/** A request of this size arrives at once or not at all. */
 const requestTimeoutMs = 5_000;
+const bodyBytesMax = 64 * 1024;
 
 export interface Answer {
   readonly status: number;
   /** Content type; plain text where it is not said. */
   readonly type?: string;
   readonly body: string;
+  /** With 405: the methods there are. */
+  readonly allow?: string;
 }
 
 export interface HttpOptions {
@@ -30,6 +35,10 @@ export interface HttpOptions {
   readonly port: number;
   /** By path, `/livez`. An exception is answered with 500 and handed to `onError`. */
   readonly routes: ReadonlyMap<string, () => Answer | Promise<Answer>>;
+  /** By path, with what the body's JSON says. Exceptions as for `routes`. */
+  readonly actions?: ReadonlyMap<string, (body: unknown) => Promise<Answer>>;
+  /** Undefined where no action may be taken. */
+  readonly token?: string | undefined;
   onError(path: string, error: unknown): void;
 }
 
@@ -83,15 +92,62 @@ function portError(options: HttpOptions, { code }: NodeJS.ErrnoException): Usage
 
 async function respond(options: HttpOptions, request: IncomingMessage): Promise<Answer> {
   const path = (request.url ?? '').split('?')[0] ?? '';
-  const route = options.routes.get(path);
-  if (route === undefined)
+  const { routes, actions } = options;
+  const route = routes.get(path);
+  const action = actions?.get(path);
+  if (route === undefined && action === undefined)
     return {
       status: 404,
-      body: `no such page; there are ${[...options.routes.keys()].join(' ')}\n`,
+      body: `no such page; there are ${[...routes.keys()].join(' ')}\n`,
     };
-  if (request.method !== 'GET' && request.method !== 'HEAD')
-    return { status: 405, body: 'only GET and HEAD\n' };
-  return await route();
+  if (request.method === 'POST' && action !== undefined) return await act(options, request, action);
+  if (route !== undefined && (request.method === 'GET' || request.method === 'HEAD'))
+    return await route();
+  const methods = [...(route === undefined ? [] : ['GET', 'HEAD']), ...(action ? ['POST'] : [])];
+  const allow = methods.join(', ');
+  return { status: 405, body: `only ${allow}\n`, allow };
+}
+
+async function act(
+  { token }: HttpOptions,
+  request: IncomingMessage,
+  action: (body: unknown) => Promise<Answer>,
+): Promise<Answer> {
+  if (token === undefined)
+    return {
+      status: 403,
+      body: 'this node changes nothing, as it has no adminToken; set OUTRIGGER_ADMIN_TOKEN and start it again\n',
+    };
+  if (!isSame(request.headers.authorization ?? '', `Bearer ${token}`))
+    return { status: 401, body: "the token is not this node's adminToken\n" };
+  const text = await bodyOf(request);
+  if (text === undefined) return { status: 413, body: `at most ${bodyBytesMax} bytes\n` };
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return { status: 400, body: 'the body is not JSON\n' };
+    throw error;
+  }
+  return await action(body);
+}
+
+/** Takes as long whatever is given. */
+function isSame(given: string, wanted: string): boolean {
+  const [left, right] = [given, wanted].map((text) => createHash('sha256').update(text).digest());
+  return left !== undefined && right !== undefined && timingSafeEqual(left, right);
+}
+
+/** Undefined where it is too large. */
+async function bodyOf(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request) {
+    bytes += (chunk as Buffer).length;
+    if (bytes > bodyBytesMax) return undefined;
+    chunks.push(chunk as Buffer);
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 function send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
@@ -99,7 +155,7 @@ function send(request: IncomingMessage, response: ServerResponse, answer: Answer
     'content-type': answer.type ?? 'text/plain; charset=utf-8',
     'content-length': Buffer.byteLength(answer.body),
     'cache-control': 'no-store',
-    ...(answer.status === 405 ? { allow: 'GET, HEAD' } : {}),
+    ...(answer.allow === undefined ? {} : { allow: answer.allow }),
   });
   response.end(request.method === 'HEAD' ? undefined : answer.body);
 }

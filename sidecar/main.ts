@@ -26,6 +26,13 @@ async function run([command = '--help', ...words]: readonly string[]): Promise<v
     }
     case 'dev':
       return process.exit(await runDev(words));
+    case 'namespace': {
+      const { namespace } = await import('./cli/namespace.ts');
+      return await namespace(words, {
+        environment: process.env,
+        out: (text) => void process.stdout.write(text),
+      });
+    }
     case '--version':
     case '-v':
       process.stdout.write(`${readVersion()}\n`);
@@ -35,7 +42,7 @@ async function run([command = '--help', ...words]: readonly string[]): Promise<v
       process.stdout.write(overview);
       return undefined;
     default: {
-      const like = nearest(command, ['start', 'dev']);
+      const like = nearest(command, ['start', 'dev', 'namespace']);
       const advice = like === undefined ? 'see outrigger --help' : `did you mean ${like}?`;
       throw new UsageError(`unknown command ${shown(command)}; ${advice}`);
     }

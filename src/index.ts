@@ -7,6 +7,7 @@ export { silentLogger, type LogFields, type Logger } from './base/logger.ts';
 export type { ReplicaRole, ShardStatus } from './cluster/cluster.ts';
 export { open, type Bytes, type OpenOptions, type Outrigger, type PutOptions } from './embedded.ts';
 export type { FrontStatistics } from './front/statistics.ts';
+export type { NamespaceChange, NamespaceOutcome } from './namespaces.ts';
 export {
   loadParts,
   nodeDefaults,
@@ -17,3 +18,11 @@ export {
   type NodeStatus,
   type OutriggerNode,
 } from './node.ts';
+export {
+  parseName,
+  parseNamespace,
+  parseNamespaces,
+  type ConsistencyLevel,
+  type Namespace,
+  type NamespaceName,
+} from './shard/namespace.ts';

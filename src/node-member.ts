@@ -130,6 +130,8 @@ class MemberPart implements NodePart {
       random,
       settings: replicaSettings(config),
       commandTimeoutMs: config.commandTimeoutMs,
+      engineName: config.engine,
+      namespaces: config.namespaces,
       makeEngine: () => createMemoryEngine({ random, timers, latin1Slice }),
       onFailed: fail,
     });
@@ -141,6 +143,8 @@ class MemberPart implements NodePart {
       identity,
       members: config.members.map(({ id }) => nodeId(id)).sort((a, b) => a - b),
       shards: config.shards,
+      engine: config.engine,
+      namespaces: config.namespaces,
       save: (next) => log.saveIdentity(next),
       newClusterId: () => clusterId(Buffer.from(system.randomBytes(16)).toString('hex')),
       send: (peer, payload) => {

@@ -10,7 +10,8 @@ import type { System } from './system.ts';
 import type { Hello, Lane, Refusal, Transport } from './transport/transport.ts';
 
 /** The node's part in the cluster, for those who submit commands in-process. */
-export type NodeCluster = Cluster & Pick<Member, 'pendingCommands' | 'readLocal'>;
+export type NodeCluster = Cluster &
+  Pick<Member, 'pendingCommands' | 'readLocal' | 'meta' | 'submitMeta'>;
 
 export interface NodePart {
   readonly cluster: NodeCluster;

@@ -13,7 +13,9 @@ import type { ShardStatus } from './cluster/cluster.ts';
 import { membersMax } from './cluster/placement.ts';
 import { createFront, type Front } from './front/front.ts';
 import type { FrontStatistics } from './front/statistics.ts';
+import { changeNamespaces, type NamespaceChange, type NamespaceOutcome } from './namespaces.ts';
 import type { NodeCluster, NodePart, PreparedPart } from './node-part.ts';
+import { parseNamespaces, withoutSecrets, type Namespace } from './shard/namespace.ts';
 import { shardsMax } from './shard/shard-map.ts';
 import { machineSystem, type System } from './system.ts';
 import { createTcpTransport, type TcpTransport } from './transport/tcp-transport.ts';
@@ -34,6 +36,8 @@ export interface NodeConfig {
   /** 1…64, fixed when the cluster forms. */
   readonly shards: number;
   readonly engine: 'memory';
+  /** What the cluster begins with; afterwards `changeNamespaces` counts, and this no more. */
+  readonly namespaces: readonly Namespace[];
   readonly storage: 'level' | 'memory';
   /** Needed for `level`. */
   readonly dataDirectory: string | undefined;
@@ -65,6 +69,7 @@ export const nodeDefaults: Omit<NodeConfig, 'nodeId' | 'members' | 'peerPort'> =
   bootstrap: 'new',
   shards: 1,
   engine: 'memory',
+  namespaces: [],
   storage: 'level',
   dataDirectory: undefined,
   clientHost: '127.0.0.1',
@@ -218,6 +223,16 @@ export class OutriggerNode {
     };
   }
 
+  /** The table as this node knows it, without upstreams' passwords. */
+  namespaces(): readonly Namespace[] {
+    return this.#part.cluster.namespaces.rows.map(withoutSecrets);
+  }
+
+  /** Rejects with a NodeError: `in-doubt` where it may have been made, any other where it was not. */
+  changeNamespaces(change: NamespaceChange): Promise<NamespaceOutcome> {
+    return changeNamespaces(this.#part.cluster, change);
+  }
+
   metrics(): NodeMetrics {
     return { status: this.status(), front: this.#front?.statistics() };
   }
@@ -358,6 +373,8 @@ function checkConfig(config: NodeConfig): void {
   if (config.shards < 1 || config.shards > shardsMax) {
     throw invalid(`shards: ${config.shards} is not 1 to ${shardsMax}`);
   }
+  const namespaces = parseNamespaces(config.namespaces);
+  if (namespaces.kind === 'invalid') throw invalid(namespaces.reason);
   if (config.electionTimeoutMs < 4 * config.heartbeatMs) {
     throw invalid('electionTimeoutMs must be at least 4 times heartbeatMs');
   }

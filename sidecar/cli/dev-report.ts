@@ -3,7 +3,7 @@
  */
 
 import type { DevEnd } from './dev-node.ts';
-import type { DevPlace } from './dev-options.ts';
+import { devHost, type DevPlace } from './dev-options.ts';
 
 export interface DevRow {
   readonly place: DevPlace;
@@ -34,8 +34,8 @@ export function table(rows: readonly DevRow[]): string {
     .join('');
 }
 
-/** The line that starts with `ready`, and two commands to try. */
-export function readyText(places: readonly DevPlace[], shards: number): string {
+/** The line that starts with `ready`, commands to try, and the token that changes need. */
+export function readyText(places: readonly DevPlace[], shards: number, token: string): string {
   const first = places[0]?.clientPort ?? 0;
   const second = places[1]?.clientPort ?? first;
   const count = (number: number, noun: string): string =>
@@ -44,6 +44,8 @@ export function readyText(places: readonly DevPlace[], shards: number): string {
 
   redis-cli -p ${first} set a 1
   redis-cli -p ${second} get a
+  export OUTRIGGER_ADMIN_TOKEN=${token}
+  npm run outrigger -- namespace set 'cart:*' --level session --admin ${devHost}:${places[0]?.adminPort ?? 0}
 
 `;
 }

@@ -4,6 +4,7 @@
  * Whatever happens to this process, no node outlives it and no temporary directory is left by an orderly end.
  */
 
+import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import type { EventEmitter } from 'node:events';
 import { tmpdir } from 'node:os';
@@ -62,7 +63,9 @@ export async function dev(words: readonly string[], outside: DevSurroundings): P
   try {
     const places = devPlaces(options, data);
     makeDirectories(places);
-    const cluster = new DevCluster(places, options, outside);
+    const token = outside.environment['OUTRIGGER_ADMIN_TOKEN'] ?? randomBytes(12).toString('hex');
+    const environment = { ...outside.environment, OUTRIGGER_ADMIN_TOKEN: token };
+    const cluster = new DevCluster(places, options, { ...outside, environment });
     outside.out(
       `starting ${places.length} node${places.length === 1 ? '' : 's'}; data in ${data}${options.data === undefined ? ', removed at the end' : ''}\n`,
     );
@@ -234,7 +237,9 @@ class DevCluster {
         pid,
         shardsLed: led[at] ?? [],
       }));
-      this.#outside.out(`\n${table(rows)}\n${readyText(this.#places, shards)}`);
+      this.#outside.out(
+        `\n${table(rows)}\n${readyText(this.#places, shards, this.#outside.environment['OUTRIGGER_ADMIN_TOKEN'] ?? '')}`,
+      );
       return;
     }
   }

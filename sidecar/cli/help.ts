@@ -8,6 +8,7 @@ export const overview = `Outrigger: a Redis sidecar whose writes go through Raft
 
 outrigger dev [flags]      a cluster on this machine, to try it and to develop against
 outrigger start [flags]    one sidecar
+outrigger namespace …      which keys are how consistent: list, set, rm
 outrigger --version
 outrigger COMMAND --help   the flags of a command
 `;
@@ -26,6 +27,23 @@ export const devHelp = `outrigger dev: a cluster of separate processes on this m
 Other settings reach the nodes through the environment, as in OUTRIGGER_LOG_LEVEL=debug.
 Logs are in outrigger.log beside each node's data; warnings and errors are shown here too.
 Ctrl-C stops everything.
+`;
+
+export const namespaceHelp = `outrigger namespace: which keys are how consistent, for the whole cluster.
+
+outrigger namespace list [--json]
+outrigger namespace set KEYS --level LEVEL [flags]
+outrigger namespace rm KEYS [--database N]
+
+  KEYS                a glob pattern, as in 'cart:*'; the first row that fits a key counts
+  --database N        only keys of this database (any)
+  --level LEVEL       strong, session, bounded, eventual or off
+  --bound-ms N        with bounded: how old a read may be
+  --upstream URL      with off: the Redis that has these keys, redis://user:password@host:port
+  --default-ttl-ms N  given to keys that are written without a TTL
+  --at PLACE          where the row stands, from 1 (its old place, or behind all others)
+  --admin HOST:PORT   the admin port of any node (127.0.0.1:8379)
+  --token TOKEN       that node's adminToken; better as OUTRIGGER_ADMIN_TOKEN
 `;
 
 export function startHelp(rows: readonly SettingRow[]): string {

@@ -103,7 +103,11 @@ async function servePorts(
     flag: '--admin-port',
     host: settings.adminHost,
     port: settings.adminPort,
-    routes: adminRoutes(() => statusOf(running, settings, version)),
+    ...adminRoutes({
+      status: () => statusOf(running, settings, version),
+      node: () => running.node,
+    }),
+    token: settings.adminToken,
     onError,
   });
   return [health, admin];

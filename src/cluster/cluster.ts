@@ -3,6 +3,7 @@
  */
 
 import type { NodeId, ShardId, Term } from '../base/ids.ts';
+import type { NamespaceTable } from '../shard/namespace-table.ts';
 import type { ShardMap } from '../shard/shard-map.ts';
 
 /** Why a command got no reply. Only `in-doubt` may have happened. */
@@ -65,6 +66,8 @@ export interface Cluster {
   readonly shards: number;
   /** Which shard owns a slot; undefined until it is known. */
   readonly shardMap: ShardMap | undefined;
+  /** As this node knows it now; replaced whole. Empty until it is known. */
+  readonly namespaces: NamespaceTable;
   /** Calls once the shard map is known, at once if it is. */
   onReady(call: () => void): void;
   /**

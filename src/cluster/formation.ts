@@ -18,14 +18,18 @@ import { assert } from '../base/assert.ts';
 import { NodeError } from '../base/errors.ts';
 import { clusterId, type ClusterId, type NodeId } from '../base/ids.ts';
 import type { Identity, MemberIdentity } from '../log/log.ts';
+import type { Namespace } from '../shard/namespace.ts';
 import type { Hello, Refusal } from '../transport/transport.ts';
-import { parseJson, parseMembers } from './meta.ts';
+import { parseJson, parseMembers } from './meta-state.ts';
 
 export interface FormationOptions {
   readonly identity: Identity;
   /** Configured node ids, ascending, this node's among them. */
   readonly members: readonly NodeId[];
   readonly shards: number;
+  readonly engine: string;
+  /** What the cluster begins with. */
+  readonly namespaces: readonly Namespace[];
   /** Makes an identity durable before it resolves. */
   readonly save: (identity: Identity) => Promise<void>;
   readonly newClusterId: () => ClusterId;
@@ -44,6 +48,9 @@ interface Greeting {
   readonly phase: Identity['phase'];
   readonly members: readonly number[];
   readonly shards: number;
+  readonly engine: string;
+  /** As JSON. */
+  readonly namespaces: string;
 }
 
 interface Proposal {
@@ -85,8 +92,9 @@ export class Formation {
 
   hello(): Hello {
     const { nodeId, memberId, incarnation, clusterId: cluster, phase } = this.#identity;
-    const { members, shards } = this.#options;
-    const greeting: Greeting = { phase, members, shards };
+    const { members, shards, engine, namespaces: rows } = this.#options;
+    const namespaces = JSON.stringify(rows);
+    const greeting: Greeting = { phase, members, shards, engine, namespaces };
     return {
       nodeId,
       memberId,
@@ -158,14 +166,8 @@ export class Formation {
 
   /** Both sides are still forming: they must be configured alike, and remember the same proposal if any. */
   #verifyForming(peer: Hello, greeting: Greeting): Refusal | undefined {
-    const { members, shards } = this.#options;
-    const here = this.#identity.nodeId;
-    const difference =
-      greeting.shards !== shards
-        ? `shards is ${shards} at node ${here} and ${greeting.shards} at node ${peer.nodeId}`
-        : greeting.members.join(' ') !== members.join(' ')
-          ? `the members are ${members.join(', ')} at node ${here} and ${greeting.members.join(', ')} at node ${peer.nodeId}`
-          : undefined;
+    const { members } = this.#options;
+    const difference = this.#difference(peer.nodeId, greeting);
     if (difference !== undefined) {
       const reason = `the nodes disagree: ${difference}; give all members the same configuration and start them again`;
       this.#options.onDisagreement(new NodeError('config-invalid', reason));
@@ -173,9 +175,29 @@ export class Formation {
     }
     if (this.#identity.phase === 'agreed') return this.#verifyMember(peer);
     if (!members.includes(peer.nodeId)) {
-      return fatal(`node ${peer.nodeId} is not among the members of node ${here}: add it there`);
+      return fatal(
+        `node ${peer.nodeId} is not among the members of node ${this.#identity.nodeId}: add it there`,
+      );
     }
     return undefined;
+  }
+
+  /** In what a peer is configured otherwise than this node, if in anything that a cluster agrees on. */
+  #difference(peer: NodeId, greeting: Greeting): string | undefined {
+    const { members, shards, engine, namespaces } = this.#options;
+    const here = this.#identity.nodeId;
+    const compared = [
+      ['shards is', `${shards}`, `${greeting.shards}`],
+      ['the members are', members.join(', '), greeting.members.join(', ')],
+      ['engine is', engine, greeting.engine],
+      ['namespaces are', JSON.stringify(namespaces), greeting.namespaces],
+    ] as const;
+    const found = compared.find(([, own, other]) => own !== other);
+    if (found === undefined) return undefined;
+    const [what, own, other] = found;
+    // An upstream's address may hold a password.
+    if (what === 'namespaces are') return `namespaces differ between node ${here} and node ${peer}`;
+    return `${what} ${own} at node ${here} and ${other} at node ${peer}`;
   }
 
   /** This node knows the cluster's members: the peer must be one of them, under the member id of that time. */
@@ -324,11 +346,12 @@ function listed(members: readonly MemberIdentity[]): string {
 function parseGreeting(text: string): Greeting | undefined {
   const json = parseJson(Buffer.from(text));
   if (typeof json !== 'object' || json === null) return undefined;
-  const { phase, members, shards } = json as Record<string, unknown>;
+  const { phase, members, shards, engine, namespaces } = json as Record<string, unknown>;
   const known = phases.find((name) => name === phase);
   if (known === undefined || !Array.isArray(members) || typeof shards !== 'number')
     return undefined;
-  return { phase: known, members: members.map(Number), shards };
+  if (typeof engine !== 'string' || typeof namespaces !== 'string') return undefined;
+  return { phase: known, members: members.map(Number), shards, engine, namespaces };
 }
 
 function parseNote(payload: Uint8Array): Note | undefined {

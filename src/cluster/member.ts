@@ -8,6 +8,7 @@
 
 import { assert } from '../base/assert.ts';
 import type { Clock, Timers } from '../base/clock.ts';
+import { NodeError } from '../base/errors.ts';
 import {
   groupId,
   groupOfShard,
@@ -31,11 +32,14 @@ import { Peers } from '../replica/peers.ts';
 import { ReadyLoop } from '../replica/ready-loop.ts';
 import { Replica, type ReplicaEvents } from '../replica/replica.ts';
 import type { ReplicaSettings } from '../replica/settings.ts';
+import type { Namespace } from '../shard/namespace.ts';
+import { NamespaceTable, noNamespaces } from '../shard/namespace-table.ts';
 import { initialShardMap, type ShardMap } from '../shard/shard-map.ts';
 import type { Lane, Transport } from '../transport/transport.ts';
 import type { Cluster, ShardStatus, Submission } from './cluster.ts';
 import { Forward } from './forward.ts';
-import { encodeForm, MetaEngine, type MetaState } from './meta.ts';
+import type { MetaState } from './meta-state.ts';
+import { encodeForm, MetaEngine } from './meta.ts';
 import type { Leader } from './origin.ts';
 import { Origins } from './origins.ts';
 import { firstLeader, initialMembers } from './placement.ts';
@@ -56,6 +60,10 @@ export interface MemberOptions {
   readonly settings: ReplicaSettings;
   readonly commandTimeoutMs: number;
   readonly makeEngine: (shard: ShardId) => Engine;
+  /** The name of what `makeEngine` makes: all members of a cluster have the same. */
+  readonly engineName: string;
+  /** What a cluster begins with that this node forms; all its members agree on it. */
+  readonly namespaces: readonly Namespace[];
   /** The node must stop: a write failed, an entry cannot be applied, an assertion does not hold. */
   readonly onFailed: (error: unknown) => void;
 }
@@ -72,6 +80,7 @@ export class Member implements Cluster {
   readonly #origins: Origins;
   /** By group. */
   readonly #replicas: Replica[] = [];
+  #namespaces = noNamespaces;
   #identity: Identity | undefined;
   #newGroups = new Set<GroupId>();
   #ticks = 0;
@@ -113,7 +122,7 @@ export class Member implements Cluster {
       forward: this.#forward,
       leaderOf: (group) => this.#leaderOf(group),
     });
-    this.#meta = new MetaEngine({ onChanged: () => this.#becomeReady() });
+    this.#meta = new MetaEngine({ onChanged: (state) => this.#metaChanged(state) });
     this.#ticker = new Ticker({
       clock,
       timers: options.timers,
@@ -132,6 +141,10 @@ export class Member implements Cluster {
 
   get shards(): number {
     return this.shardMap?.shards ?? 0;
+  }
+
+  get namespaces(): NamespaceTable {
+    return this.#namespaces;
   }
 
   /** This node's replica of a group, once it is open. */
@@ -187,7 +200,15 @@ export class Member implements Cluster {
   }
 
   submit(shard: ShardId, submission: Submission): void {
-    const group = groupOfShard(shard);
+    this.#submitTo(groupOfShard(shard), submission);
+  }
+
+  /** Takes a command to the log of the meta group, once the cluster has formed. */
+  submitMeta(submission: Submission): void {
+    this.#submitTo(metaGroup, submission);
+  }
+
+  #submitTo(group: GroupId, submission: Submission): void {
     this.#origins.submit(group, submission);
     const replica = this.#replicas[group];
     if (replica !== undefined) this.#loop.wake(replica);
@@ -303,7 +324,7 @@ export class Member implements Cluster {
     const replica = this.#replicas[group];
     if (replica === undefined) return;
     if (group === metaGroup) this.#formMeta(replica);
-    else this.#origins.leaderChanged(group);
+    this.#origins.leaderChanged(group);
   }
 
   /** The first leader of the meta group writes down what the cluster was formed with. */
@@ -312,8 +333,9 @@ export class Member implements Cluster {
     if (!replica.isServing || this.#meta.state !== undefined || identity === undefined) return;
     const { clusterId, members, shards } = identity;
     assert(clusterId !== undefined, 'a formed cluster has an id');
+    const { engineName: engine, namespaces } = this.#options;
     const shardMap = initialShardMap(shards);
-    const form = encodeForm({ clusterId, members, shardMap, namespaces: [] });
+    const form = encodeForm({ clusterId, members, shardMap, engine, namespaces });
     const body = encodeCommands([{ database: 0, bytes: form }]);
     replica.logUnsessioned(
       { kind: 'commands', session: noSession, sequence: 0, acknowledged: 0, count: 1, body },
@@ -336,7 +358,18 @@ export class Member implements Cluster {
     }
   }
 
-  #becomeReady(): void {
+  #metaChanged({ engine, namespaces }: MetaState): void {
+    const { engineName, onFailed } = this.#options;
+    if (engine !== engineName) {
+      onFailed(
+        new NodeError(
+          'config-invalid',
+          `engine is ${engineName}, but the cluster was formed with ${engine}: set engine to ${engine}`,
+        ),
+      );
+      return;
+    }
+    this.#namespaces = new NamespaceTable(namespaces);
     for (const call of this.#whenReady.splice(0)) call();
   }
 }

@@ -1,13 +1,15 @@
 /**
  * The state machine of the meta group: what the whole cluster must agree on, changed only through its log.
  *
- * It is an engine like any other, so that log, sessions and replicas treat it alike. Its commands are JSON. The first
- * entry that counts is `form`: cluster id, members, shard map and namespaces; repeated, it changes nothing, so that
- * every leader that finds the state empty may propose it.
+ * It is an engine like any other, so that log, sessions and replicas treat it alike. Its commands are JSON:
+ *
+ * - `form` (cluster id, members, shard map, namespaces, engine) is the first that counts; repeated, it changes nothing, so that
+ *   every leader that finds the state empty may propose it.
+ * - `namespaces` puts a table in the place of another. It names the version of the state that it was made from, and is refused
+ *   where that has changed since, so that of two operators nobody undoes what he has not seen.
  */
 
 import { NodeError } from '../base/errors.ts';
-import { clusterId, memberId, nodeId, type ClusterId } from '../base/ids.ts';
 import type {
   Applied,
   Engine,
@@ -19,29 +21,32 @@ import type {
   ReadReply,
   Reply,
 } from '../engine/engine.ts';
-import type { MemberIdentity } from '../log/log.ts';
 import { parseNamespaces, type Namespace } from '../shard/namespace.ts';
-import { shardMapFromJson, shardMapToJson, type ShardMap } from '../shard/shard-map.ts';
+import { metaFromJson, metaToJson, parseJson, type MetaState } from './meta-state.ts';
 
-export interface MetaState {
-  readonly clusterId: ClusterId;
-  readonly members: readonly MemberIdentity[];
-  readonly shardMap: ShardMap;
-  readonly namespaces: readonly Namespace[];
-}
+/** What makes a cluster: a state before it has a version. */
+export type Form = Omit<MetaState, 'version'>;
+
+type MetaCommand =
+  | { readonly kind: 'form'; readonly form: Form }
+  | {
+      readonly kind: 'namespaces';
+      readonly version: number;
+      readonly namespaces: readonly Namespace[];
+    };
 
 const ok: Reply = '+OK\r\n';
+/** The state is of another version than the one that a change was made from. */
+export const staleReply: Reply = '-STALE the state has changed since it was read\r\n';
 
 /** The bytes of the command that forms a cluster. */
-export function encodeForm(state: MetaState): Uint8Array {
-  const form = {
-    kind: 'form',
-    clusterId: state.clusterId,
-    members: state.members,
-    shardMap: shardMapToJson(state.shardMap),
-    namespaces: state.namespaces,
-  };
-  return Buffer.from(JSON.stringify(form));
+export function encodeForm(form: Form): Uint8Array {
+  return Buffer.from(JSON.stringify({ kind: 'form', form: metaToJson({ ...form, version: 0 }) }));
+}
+
+/** The bytes of the command that replaces the table of namespaces, as it was in the state of `version`. */
+export function encodeNamespaces(version: number, namespaces: readonly Namespace[]): Uint8Array {
+  return Buffer.from(JSON.stringify({ kind: 'namespaces', version, namespaces }));
 }
 
 export class MetaEngine implements Engine {
@@ -98,57 +103,44 @@ export class MetaEngine implements Engine {
 
   /** A committed command that does not parse stops the node: whoever wrote it applies it, so skipping it would differ. */
   #execute(bytes: Uint8Array): Reply {
-    const form = parseForm(bytes);
-    if (form === undefined) {
+    const command = parseCommand(bytes);
+    if (command === undefined) {
       throw new NodeError(
         'damaged',
         `entry ${this.#applied.index} of the meta group holds a command that this version does not know; ` +
           'run the version that wrote it',
       );
     }
-    if (this.#state !== undefined) return ok;
-    this.#state = form;
-    this.#onChanged(form);
-    return ok;
+    switch (command.kind) {
+      case 'form':
+        if (this.#state === undefined) this.#become(command.form);
+        return ok;
+      case 'namespaces': {
+        const { version, namespaces } = command;
+        if (this.#state?.version !== version) return staleReply;
+        this.#become({ ...this.#state, namespaces });
+        return ok;
+      }
+    }
+  }
+
+  #become(next: Form): void {
+    this.#state = { ...next, version: this.#applied.index };
+    this.#onChanged(this.#state);
   }
 }
 
-function parseForm(bytes: Uint8Array): MetaState | undefined {
+function parseCommand(bytes: Uint8Array): MetaCommand | undefined {
   const json = parseJson(bytes);
   if (typeof json !== 'object' || json === null) return undefined;
-  const { kind, clusterId: id, members, shardMap, namespaces } = json as Record<string, unknown>;
-  const map = shardMapFromJson(shardMap);
-  const identities = parseMembers(members);
+  const { kind, form, version, namespaces } = json as Record<string, unknown>;
+  if (kind === 'form') {
+    const state = metaFromJson(form);
+    return state === undefined ? undefined : { kind, form: state };
+  }
   const rows = parseNamespaces(namespaces);
-  if (kind !== 'form' || typeof id !== 'string') return undefined;
-  if (map === undefined || identities === undefined || rows.kind === 'invalid') return undefined;
-  return {
-    clusterId: clusterId(id),
-    members: identities,
-    shardMap: map,
-    namespaces: rows.namespaces,
-  };
-}
-
-/** Undefined where the value is not a list of node and member ids. */
-export function parseMembers(value: unknown): readonly MemberIdentity[] | undefined {
-  if (!Array.isArray(value)) return undefined;
-  const members: MemberIdentity[] = [];
-  for (const item of value as unknown[]) {
-    if (typeof item !== 'object' || item === null) return undefined;
-    const { nodeId: node, memberId: member } = item as Record<string, unknown>;
-    if (!Number.isInteger(node) || typeof member !== 'string') return undefined;
-    members.push({ nodeId: nodeId(Number(node)), memberId: memberId(member) });
-  }
-  return members;
-}
-
-/** Undefined where the bytes are not JSON. */
-export function parseJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder().decode(bytes)) as unknown;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+  if (kind !== 'namespaces' || rows.kind === 'invalid') return undefined;
+  return Number.isSafeInteger(version)
+    ? { kind, version: Number(version), namespaces: rows.value }
+    : undefined;
 }

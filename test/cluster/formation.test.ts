@@ -187,6 +187,15 @@ test('a directory that lives on after many restarts is not taken for a copy', as
   await cluster.converge();
 });
 
+test('new members that begin with other namespaces stop, and show no upstream', async () => {
+  const cluster = new VirtualCluster({ namespaces: [{ keys: 'a*', level: 'strong' }] });
+  cluster.node(2).namespaces = [];
+  for (const node of cluster.nodes) node.start();
+  await cluster.until('two stop', () => cluster.nodes.filter(({ isUp }) => !isUp).length >= 2);
+  const { failure } = cluster.node(2);
+  assert.match(failure?.message ?? '', /disagree: namespaces differ between node \d and node \d;/);
+});
+
 test('new members that are configured differently stop, and say where they differ', async () => {
   const cluster = new VirtualCluster();
   cluster.node(2).shards = 4;

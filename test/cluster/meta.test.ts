@@ -3,16 +3,28 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { NodeError } from '../../src/base/errors.ts';
 import { clusterId, memberId, nodeId } from '../../src/base/ids.ts';
-import { encodeForm, MetaEngine, parseMembers, type MetaState } from '../../src/cluster/meta.ts';
+import {
+  metaFromJson,
+  metaToJson,
+  parseMembers,
+  type MetaState,
+} from '../../src/cluster/meta-state.ts';
+import { encodeForm, encodeNamespaces, MetaEngine, staleReply } from '../../src/cluster/meta.ts';
+import { changeNamespaces } from '../../src/namespaces.ts';
+import type { Namespace } from '../../src/shard/namespace.ts';
 import { initialShardMap } from '../../src/shard/shard-map.ts';
 import { VirtualCluster } from '../support/virtual-cluster.ts';
 
 const formed = (id: string, shards = 4): MetaState => ({
+  version: 1,
   clusterId: clusterId(id.repeat(32)),
   members: [{ nodeId: nodeId(1), memberId: memberId('00000000000000aa') }],
   shardMap: initialShardMap(shards),
+  engine: 'memory',
   namespaces: [],
 });
+
+const rowOf = (keys: string): Namespace => ({ keys, level: 'strong' });
 
 class Scene {
   readonly states: MetaState[] = [];
@@ -72,6 +84,104 @@ test('a committed command that this version does not know stops the replica, and
       assert.equal(outcomeOf(Buffer.from(JSON.stringify(value))), 'stopped');
     }),
   );
+});
+
+test('a table of namespaces takes the place of the one that it was made from, and of no other', () => {
+  const scene = new Scene();
+  assert.deepEqual(scene.apply(encodeNamespaces(0, [])), [staleReply], 'there is nothing yet');
+  scene.apply(encodeForm(formed('a')));
+  const [first, second] = [[rowOf('a*')], [rowOf('b*')]];
+  assert.deepEqual(scene.apply(encodeNamespaces(2, first), encodeNamespaces(2, second)), [
+    '+OK\r\n',
+    staleReply,
+  ]);
+  assert.deepEqual(scene.engine.state, { ...formed('a'), version: 3, namespaces: first });
+  assert.deepEqual(scene.apply(encodeNamespaces(3, second)), ['+OK\r\n']);
+  assert.deepEqual(scene.engine.state, { ...formed('a'), version: 4, namespaces: second });
+  assert.deepEqual(
+    scene.states.map(({ version }) => version),
+    [2, 3, 4],
+  );
+});
+
+test('a state comes back from its JSON as it was', () => {
+  const state = { ...formed('a', 7), version: 9, namespaces: [rowOf('a*')] };
+  assert.deepEqual(metaFromJson(JSON.parse(JSON.stringify(metaToJson(state)))), state);
+  for (const [key] of Object.entries(state))
+    assert.equal(metaFromJson({ ...metaToJson(state), [key]: null }), undefined, key);
+});
+
+test('a namespace that is set on one node counts on all, and of two changes at once one is refused', async () => {
+  const cluster = await new VirtualCluster({ namespaces: [rowOf('a*')] }).form();
+  const rows = (): readonly string[][] =>
+    cluster.nodes.map(({ member }) => member.namespaces.rows.map(({ keys }) => keys));
+  assert.deepEqual(rows(), [['a*'], ['a*'], ['a*']], 'what the cluster was formed with');
+  const outcomes = cluster.nodes.map(({ member }, at) =>
+    changeNamespaces(member, { kind: 'set', row: rowOf(`${at}*`), at: 1 }),
+  );
+  let settled: readonly string[] = [];
+  const all = Promise.all(outcomes).then((kinds) => {
+    settled = kinds.map(({ kind }) => kind).toSorted();
+  });
+  await cluster.until('all are answered', () => settled.length > 0);
+  await all;
+  assert.deepEqual(settled, ['changed', 'refused', 'refused']);
+  await cluster.advance(200);
+  const [first, ...others] = rows();
+  assert.equal(first?.length, 2);
+  assert.equal(first[1], 'a*');
+  for (const other of others) assert.deepEqual(other, first);
+});
+
+test('a table survives that all nodes stop', async () => {
+  const cluster = await new VirtualCluster().form();
+  let isChanged = false;
+  const change = changeNamespaces(cluster.follower().member, {
+    kind: 'set',
+    row: rowOf('a*'),
+    at: undefined,
+  }).then(({ kind }) => {
+    isChanged = kind === 'changed';
+  });
+  await cluster.until('it is changed', () => isChanged);
+  await change;
+  for (const node of cluster.nodes) node.crash();
+  for (const node of cluster.nodes) node.start();
+  await cluster.until('all know it again', () =>
+    cluster.nodes.every((node) => node.isReady && node.member.namespaces.rows[0]?.keys === 'a*'),
+  );
+});
+
+test('changes that make no table are refused, and say why', async () => {
+  const state = { ...formed('a'), namespaces: [rowOf('a*'), rowOf('b*')] };
+  const sent: Uint8Array[] = [];
+  const member: Parameters<typeof changeNamespaces>[0] = {
+    meta: state,
+    submitMeta: (submission) => {
+      sent.push(submission.bytes);
+      submission.settle('+OK\r\n');
+    },
+  };
+  const name = { keys: 'c*' };
+  const reasons = await Promise.all([
+    changeNamespaces(member, { kind: 'remove', name }),
+    changeNamespaces(member, { kind: 'set', row: rowOf('c*'), at: 0 }),
+    changeNamespaces(member, { kind: 'set', row: rowOf('c*'), at: 4 }),
+    changeNamespaces(member, { kind: 'set', row: rowOf('b*'), at: 3 }),
+  ]);
+  assert.deepEqual(
+    reasons.map((outcome) => (outcome.kind === 'refused' ? outcome.reason : '')),
+    [
+      'there is no namespace c*',
+      'place 0 does not exist: there are 2 other namespaces',
+      'place 4 does not exist: there are 2 other namespaces',
+      'place 3 does not exist: there are 1 other namespaces',
+    ],
+  );
+  assert.equal(sent.length, 0);
+  const moved = await changeNamespaces(member, { kind: 'set', row: rowOf('b*'), at: 1 });
+  assert.equal(moved.kind, 'changed');
+  assert.deepEqual(sent[0], encodeNamespaces(1, [rowOf('b*'), rowOf('a*')]));
 });
 
 test('lists of members that say something else are refused', () => {

@@ -59,6 +59,7 @@ test('what is not given has its default', async () => {
     bootstrap: 'new',
     shards: 1,
     engine: 'memory',
+    namespaces: [],
     storage: 'level',
     dataDirectory: '/data',
     clientHost: '127.0.0.1',
@@ -242,4 +243,28 @@ test('equal ports on different addresses are no conflict', async () => {
     flags: { 'admin-port': '9379', 'health-host': '10.0.0.1' },
   });
   assert.equal(settings.adminPort, settings.healthPort);
+});
+
+test('namespaces are a list in the file, and JSON in the environment and as a flag', async () => {
+  const rows = [
+    { keys: 'lock:*', level: 'strong' },
+    { keys: '*', database: 3, level: 'strong' },
+  ];
+  const text = JSON.stringify(rows);
+  const file =
+    'namespaces:\n- { keys: "lock:*", level: strong }\n- { keys: "*", database: 3, level: strong }\n';
+  assert.deepEqual((await load({ file })).namespaces, rows);
+  assert.deepEqual((await load({ flags: { namespaces: text } })).namespaces, rows);
+  assert.deepEqual((await load({ environment: { OUTRIGGER_NAMESPACES: text } })).namespaces, rows);
+});
+
+test('a wrong table of namespaces is refused without showing it, as it may hold a password', async () => {
+  assert.equal(
+    await refusal({ flags: { namespaces: '[{"keys":"a*","level":"stronger"}]' } }),
+    'namespaces (--namespaces): namespaces[0]: level must be one of strong, session, bounded, eventual, off',
+  );
+  assert.equal(
+    await refusal({ flags: { namespaces: '{' } }),
+    'namespaces (--namespaces): the value is not a list such as [{"keys":"cart:*","level":"session"}]',
+  );
 });

@@ -86,7 +86,7 @@ test('metrics come in the type that Prometheus expects, also with a query', asyn
 test('status is JSON of what the node says', async (context) => {
   const { port } = await serve(
     context,
-    adminRoutes(() => ({ nodeId: 1, shards: [] })),
+    adminRoutes({ status: () => ({ nodeId: 1, shards: [] }), node: () => undefined }).routes,
   );
   const { headers, body } = await fetchText(port, '/status');
   assert.equal(headers['content-type'], 'application/json; charset=utf-8');
@@ -96,7 +96,7 @@ test('status is JSON of what the node says', async (context) => {
 test('an unknown page is 404, another method 405 with what is allowed, HEAD has no body', async (context) => {
   const { port } = await serve(
     context,
-    adminRoutes(() => ({})),
+    adminRoutes({ status: () => ({}), node: () => undefined }).routes,
   );
   assert.equal((await fetchText(port, '/nowhere')).status, 404);
   const post = await fetchText(port, '/status', 'POST');

@@ -8,6 +8,7 @@
 import { nodeId, shardId, term, type NodeId, type ShardId } from '../../src/base/ids.ts';
 import type { Cluster, ShardStatus, Submission } from '../../src/cluster/cluster.ts';
 import { RequestDecoder } from '../../src/resp/decoder.ts';
+import { noNamespaces, type NamespaceTable } from '../../src/shard/namespace-table.ts';
 import { initialShardMap, type ShardMap } from '../../src/shard/shard-map.ts';
 import { ToyShard } from './toy-shard.ts';
 
@@ -22,6 +23,7 @@ export class FakeCluster implements Cluster {
   readonly nodeId: NodeId = nodeId(1);
   shards: number;
   isFull = false;
+  namespaces: NamespaceTable = noNamespaces;
   /** `soon`: by itself, within the turn. `manual`: when the test calls `answer` or fails the submission. */
   mode: 'soon' | 'manual';
   /** What has been submitted, in order. In mode `soon` nothing is kept. */

@@ -13,6 +13,7 @@ import type { ShardStatus } from '../../src/cluster/cluster.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import type { ReplicaSettings } from '../../src/replica/settings.ts';
 import { replicaSettings } from '../../src/replica/settings.ts';
+import type { Namespace } from '../../src/shard/namespace.ts';
 import { MemoryNetwork } from '../../src/transport/memory-transport.ts';
 import type { Lane } from '../../src/transport/transport.ts';
 import { VirtualNode, type Call, type SentFrame } from './virtual-node.ts';
@@ -24,6 +25,7 @@ export interface VirtualClusterOptions {
   readonly shards?: number;
   readonly reads?: ReplicaSettings['reads'];
   readonly commandTimeoutMs?: number;
+  readonly namespaces?: readonly Namespace[];
   /** Stands between replicas and the engine. */
   readonly wrapEngine?: (engine: Engine, node: NodeId) => Engine;
 }
@@ -68,6 +70,7 @@ export class VirtualCluster {
           members,
           shards,
           settings,
+          namespaces: options.namespaces ?? [],
           commandTimeoutMs,
           time: this.time,
           network: this.network,

@@ -16,6 +16,7 @@ import { createMemoryEngine } from '../../src/engine/memory/memory-engine.ts';
 import type { Identity, Log } from '../../src/log/log.ts';
 import { createMemoryLog, MemoryDisk } from '../../src/log/memory-log.ts';
 import type { ReplicaSettings } from '../../src/replica/settings.ts';
+import type { Namespace } from '../../src/shard/namespace.ts';
 import { MemoryTransport, type MemoryNetwork } from '../../src/transport/memory-transport.ts';
 import type { Hello, Lane, Refusal, Transport } from '../../src/transport/transport.ts';
 import { encode, words } from './commands.ts';
@@ -61,6 +62,7 @@ export interface VirtualNodeOptions {
   readonly members: readonly NodeId[];
   readonly shards: number;
   readonly settings: ReplicaSettings;
+  readonly namespaces: readonly Namespace[];
   readonly commandTimeoutMs: number;
   readonly time: VirtualTime;
   readonly network: MemoryNetwork;
@@ -92,6 +94,7 @@ export class VirtualNode {
   members: readonly NodeId[];
   shards: number;
   settings: ReplicaSettings;
+  namespaces: readonly Namespace[];
   wallOffsetMs = 0;
   /** Writes are begun and do not end until this is false again. */
   isDiskHeld = false;
@@ -113,6 +116,7 @@ export class VirtualNode {
     this.members = options.members;
     this.shards = options.shards;
     this.settings = options.settings;
+    this.namespaces = options.namespaces;
   }
 
   get isUp(): boolean {
@@ -300,6 +304,8 @@ export class VirtualNode {
       identity,
       members: this.members,
       shards: this.shards,
+      engine: 'memory',
+      namespaces: this.namespaces,
       save: (next) => log.saveIdentity(next),
       newClusterId: () => clusterId(hex(32)),
       send: (peer, payload) => {
@@ -350,6 +356,8 @@ export class VirtualNode {
       random,
       settings,
       commandTimeoutMs,
+      engineName: 'memory',
+      namespaces: this.namespaces,
       makeEngine: (shard) => {
         const engine = wrapEngine(createMemoryEngine({ random, timers, latin1Slice }));
         life.engines[shard] = engine;

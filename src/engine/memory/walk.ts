@@ -8,11 +8,11 @@
  */
 
 import { AssertionError } from '../../base/assert.ts';
+import { compileGlob } from '../../base/glob.ts';
 import { randomInteger } from '../../base/random.ts';
 import type { Reply } from '../engine.ts';
 import { option } from '../option.ts';
 import type { Call, CommandRow, Job } from './call.ts';
-import { compileGlob } from './glob.ts';
 import { parseInt64 } from '../int64.ts';
 import type { Item } from './keyspace.ts';
 import { array, bulk, error, notAnInteger, nullBulk, syntaxError } from '../replies.ts';

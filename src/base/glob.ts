@@ -8,7 +8,7 @@
  * only the empty pattern.
  */
 
-import { assert } from '../../base/assert.ts';
+import { assert } from './assert.ts';
 
 /** Takes one char, or is `*`. */
 type Token = '*' | ((char: number) => boolean);

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { compileGlob } from '../../../src/engine/memory/glob.ts';
+import { compileGlob } from '../../src/base/glob.ts';
 
 const matches = (pattern: string, text: string): boolean => compileGlob(pattern)(text);
 
