@@ -17,7 +17,7 @@ import { Buffer } from 'node:buffer';
 import { crc32 } from 'node:zlib';
 
 /** Raised when nodes of different versions could not understand each other. */
-export const protocolVersion: number = 1;
+export const protocolVersion: number = 2;
 
 export const frameHeaderBytes: number = 9;
 

@@ -88,8 +88,8 @@ const nonceBytes = 32;
 const proofBytes = 32;
 const lanes: readonly DialledLane[] = ['control', 'data', 'probe'];
 
-/** nonce 32, lane u8, to u16, node u16, member 8, incarnation u64, has cluster u8, cluster 16; then the greeting. */
-const helloBytes = nonceBytes + 1 + 2 + 2 + 8 + 8 + 1 + 16;
+/** nonce 32, lane u8, to u32, node u32, member 8, incarnation u64, has cluster u8, cluster 16; then the greeting. */
+const helloBytes = nonceBytes + 1 + 4 + 4 + 8 + 8 + 1 + 16;
 
 interface Introduction {
   readonly lane: DialledLane;
@@ -109,12 +109,12 @@ function encodeIntroduction(introduction: Introduction, nonce: Uint8Array): Buff
   const bytes = Buffer.alloc(helloBytes + greeting.length);
   bytes.set(nonce, 0);
   bytes[32] = lanes.indexOf(introduction.lane);
-  bytes.writeUInt16BE(introduction.to, 33);
-  bytes.writeUInt16BE(hello.nodeId, 35);
-  bytes.write(hello.memberId, 37, 'hex');
-  bytes.writeBigUInt64BE(BigInt(hello.incarnation), 45);
-  bytes[53] = hello.clusterId === undefined ? 0 : 1;
-  bytes.write(cluster, 54, 'hex');
+  bytes.writeUInt32BE(introduction.to, 33);
+  bytes.writeUInt32BE(hello.nodeId, 37);
+  bytes.write(hello.memberId, 41, 'hex');
+  bytes.writeBigUInt64BE(BigInt(hello.incarnation), 49);
+  bytes[57] = hello.clusterId === undefined ? 0 : 1;
+  bytes.write(cluster, 58, 'hex');
   greeting.copy(bytes, helloBytes);
   return bytes;
 }
@@ -124,19 +124,19 @@ function decodeIntroduction(payload: Uint8Array): Introduction | undefined {
   const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
   if (bytes.length < helloBytes || bytes.length > helloBytes + greetingBytesMax) return undefined;
   const lane = lanes[bytes.readUInt8(32)];
-  const node = bytes.readUInt16BE(35);
-  const incarnation = Number(bytes.readBigUInt64BE(45));
-  const hasCluster = bytes.readUInt8(53);
+  const node = bytes.readUInt32BE(37);
+  const incarnation = Number(bytes.readBigUInt64BE(49));
+  const hasCluster = bytes.readUInt8(57);
   if (lane === undefined || node === 0 || hasCluster > 1) return undefined;
   if (!Number.isSafeInteger(incarnation)) return undefined;
   return {
     lane,
-    to: nodeId(bytes.readUInt16BE(33)),
+    to: nodeId(bytes.readUInt32BE(33)),
     hello: {
       nodeId: nodeId(node),
-      memberId: memberId(bytes.toString('hex', 37, 45)),
+      memberId: memberId(bytes.toString('hex', 41, 49)),
       incarnation,
-      clusterId: hasCluster === 1 ? clusterId(bytes.toString('hex', 54, 70)) : undefined,
+      clusterId: hasCluster === 1 ? clusterId(bytes.toString('hex', 58, 74)) : undefined,
       greeting: bytes.toString('utf8', helloBytes),
     },
   };

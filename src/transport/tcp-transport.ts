@@ -1,5 +1,6 @@
 /**
- * The transport over TCP: one connection a lane and pair of nodes, dialled by the node with the higher id.
+ * The transport over TCP: one connection a lane and pair of nodes, dialled by the node with the higher id, or by the one
+ * that does not listen.
  *
  * Owns the listener, the dialled connections and the table of who is connected on which lane. Must never throw on what
  * arrives, hold more than `unverifiedConnectionsMax` sockets of strangers, or call an event after `close`.
@@ -63,7 +64,8 @@ const keepAliveDelayMs = 10_000;
 
 export interface TcpTransportOptions {
   readonly self: NodeId;
-  readonly listen: Address;
+  /** Undefined: it does not listen, and dials all its peers. */
+  readonly listen: Address | undefined;
   /** All configured nodes; this one may be among them. Addresses are looked up at each connect. */
   readonly peers: ReadonlyMap<NodeId, Address>;
   /** Without one (undefined or empty) only a loopback address may be listened on. */
@@ -127,19 +129,20 @@ class FramedTcpTransport implements TcpTransport, ConnectionOwner {
   async start(events: TransportEvents): Promise<void> {
     assert(this.#events === undefined, 'a transport is started once');
     const { listen, secret, peers, self } = this.#options;
-    if (!secret && !isLoopback(listen.host)) {
+    if (listen !== undefined && !secret && !isLoopback(listen.host)) {
       const reason = `peer address ${place(listen)} can be reached from outside, but there is no clusterSecret: set the same clusterSecret on all nodes, or listen on 127.0.0.1`;
       throw new NodeError('config-invalid', reason);
     }
     this.#events = events;
-    await this.#listen(listen);
+    if (listen !== undefined) await this.#listen(listen);
     if (this.#isClosed) {
       await this.#closeServer();
       return;
     }
     for (const peer of peers.keys()) {
       if (peer === self) continue;
-      const lanes: readonly DialledLane[] = peer < self ? ['control', 'data'] : ['probe'];
+      const isMine = peer < self || listen === undefined;
+      const lanes: readonly DialledLane[] = isMine ? ['control', 'data'] : ['probe'];
       for (const lane of lanes) this.#startDialler(peer, lane);
     }
     this.#tickLater();

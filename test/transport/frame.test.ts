@@ -28,7 +28,7 @@ test('the bytes of a frame are length, kind, checksum of both, payload', () => {
   assert.equal(bytes[4], 7);
   assert.equal(bytes.readUInt32BE(5), crc32(Buffer.from('\x07hello')));
   assert(bytes.subarray(9).equals(payload));
-  assert.equal(preamble().toString('latin1'), 'OUTRIG\x00\x01');
+  assert.equal(preamble().toString('latin1'), 'OUTRIG\x00\x02');
 });
 
 test('a stream cut anywhere gives the frames that were put in', () => {

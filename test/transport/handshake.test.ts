@@ -74,6 +74,12 @@ test('both sides accept and know the other by its hello', () => {
   assert.deepEqual(result.acceptor, { kind: 'accepted', peer: side.hello, lane: 'data' });
 });
 
+test('ids of proxies, which have 32 bits, pass as they are', () => {
+  const hello = { ...helloOf(2), nodeId: nodeId(2 ** 32 - 1) };
+  const { acceptor: result } = run(dialler({ hello }), acceptor());
+  assert.deepEqual(result, { kind: 'accepted', peer: hello, lane: 'data' });
+});
+
 test('the largest greeting passes, and its frame fits the bound', () => {
   const side: Side = { hello: helloOf(2, 'g'.repeat(greetingBytesMax)) };
   assert(dialler(side).open()[0]!.payload.length <= handshakeBytesMax);

@@ -168,7 +168,7 @@ scene('another version is told so', async ({ stranger }) => {
   other.writeUInt16BE(9, 6);
   peer.say(other);
   const { payload } = await peer.frame(ownKinds.refusal);
-  assert.match(Buffer.from(payload).toString(), /version 9 meets version 1/);
+  assert.match(Buffer.from(payload).toString(), /version 9 meets version 2/);
   await peer.closed;
 });
 

@@ -23,7 +23,7 @@ export interface TcpOptions {
   readonly self: NodeId;
   readonly peers?: ReadonlyMap<NodeId, Address>;
   readonly secret?: string;
-  readonly listen?: Address;
+  readonly listen?: Address | undefined;
   readonly timers?: Timers;
   readonly logger?: Logger;
   readonly limits?: Partial<TcpTransportLimits>;

@@ -8,7 +8,7 @@ import type { Lane } from '../../src/transport/transport.ts';
 
 /** Where the dialler's hello has its lane and its node id: behind preamble and frame header. */
 const laneAt = 8 + 9 + 32;
-const nodeAt = 8 + 9 + 35;
+const nodeAt = 8 + 9 + 37;
 
 interface Link {
   readonly dialler: Socket;
@@ -66,7 +66,7 @@ export class TcpRelay {
     dialler.on('data', (chunk: Buffer) => {
       if (link.dialledBy === undefined && chunk.length > nodeAt + 2) {
         link.lane = chunk[laneAt] === 0 ? 'control' : 'data';
-        link.dialledBy = nodeId(chunk.readUInt16BE(nodeAt));
+        link.dialledBy = nodeId(chunk.readUInt32BE(nodeAt));
       }
       acceptor.write(chunk);
     });

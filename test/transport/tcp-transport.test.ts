@@ -12,13 +12,14 @@ transportContract('the TCP transport', () => tcpHarness([one, two, three, nodeId
 
 const timeout = 30_000;
 
-/** Runs `body` with a started node 1; closes it, and what it was told to close, at the end. */
+/** Runs `body` with a started node, 1 if nothing else is said; closes it, and what it was told to close, at the end. */
 async function withNode(
   options: Partial<TcpOptions>,
   body: (node: TestNode, transport: TcpTransport, port: number) => Promise<void>,
 ): Promise<void> {
-  const node = new TestNode(one);
-  const transport = createTcpTransport(tcpOptions({ self: one, ...options }));
+  const self = options.self ?? one;
+  const node = new TestNode(self);
+  const transport = createTcpTransport(tcpOptions({ ...options, self }));
   await transport.start(node);
   try {
     await body(node, transport, transport.address()!.port);
@@ -159,6 +160,27 @@ test(
       assert.equal(refusal.kind, 'later');
       assert.match(refusal.reason, /the address of node 2, is node 1: check the addresses/);
       await transport.close();
+    });
+  },
+);
+
+test(
+  'a node that does not listen dials peers of any id, and needs no secret',
+  { timeout },
+  async () => {
+    await withNode({ self: three }, async (node, _transport, port) => {
+      const peers = new Map([[three, { host: '127.0.0.1', port }]]);
+      for (const self of [two, nodeId(2 ** 31)]) {
+        const caller = new TestNode(self);
+        const transport = createTcpTransport(tcpOptions({ self, peers, listen: undefined }));
+        await transport.start(caller);
+        assert.equal(transport.address(), undefined);
+        await caller.until(() => transport.isConnected(three, 'data'));
+        await caller.until(() => transport.isConnected(three, 'control'));
+        assert(transport.send(three, 'data', 5, []));
+        await node.until(() => node.frames.some(({ peer }) => peer === self));
+        await transport.close();
+      }
     });
   },
 );
