@@ -2,6 +2,10 @@
  * What one client has said of itself and chosen, as the commands of the connection family see and change it.
  */
 
+import type { CommandArguments } from '../command/arguments.ts';
+import { shapeOf } from './resp3-shapes.ts';
+import type { Shape } from './resp3.ts';
+
 /** `skip` counts for the command behind `CLIENT REPLY SKIP` only. */
 export type ReplyMode = 'on' | 'off' | 'skip-next' | 'skip';
 
@@ -43,9 +47,9 @@ export class Client {
     return this.replyMode === 'off' || this.replyMode === 'skip';
   }
 
-  /** For a slot: `name` where the client reads RESP3. */
-  resp3NameOf(name: string): string | undefined {
-    return this.protocol === 3 ? name : undefined;
+  /** For a slot: the types of a command's reply where the client reads RESP3. `name` is its row's. */
+  resp3ShapeOf(name: string, command: CommandArguments): Shape | undefined {
+    return this.protocol === 3 ? shapeOf(name, command) : undefined;
   }
 
   /** A command has been taken: `SKIP` moves on from the command that said it to the next, and ends behind that. */

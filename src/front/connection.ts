@@ -112,12 +112,12 @@ export class Connection {
   /** Answers the current command at once; the reply leaves behind those before it. `name` is that of its row, if it has one. */
   reply(reply: string, name = ''): void {
     const { isSilent } = this.client;
-    const resp3Name = this.client.resp3NameOf(name);
+    const resp3Shape = this.client.resp3ShapeOf(name, this.request);
     if (this.#order.length === 0) {
-      this.#emit(formed({ isSilent, resp3Name }, reply));
+      this.#emit(formed({ isSilent, resp3Shape }, reply));
       return;
     }
-    const slot: Slot = { reply: undefined, isSilent, resp3Name, next: undefined };
+    const slot: Slot = { reply: undefined, isSilent, resp3Shape, next: undefined };
     this.#order.add(slot);
     this.settled(slot, reply);
   }

@@ -25,6 +25,7 @@ import type { Connection } from './connection.ts';
 import { failureReply, replyTooLongReply } from './error-replies.ts';
 import type { FrontState } from './front-state.ts';
 import type { Slot } from './order-queue.ts';
+import type { Shape } from './resp3.ts';
 import { submitPart, type PartOwner } from './part.ts';
 import { submitScan } from './scan.ts';
 import type { Path } from './shard-order.ts';
@@ -113,7 +114,7 @@ class Merge implements Slot, PartOwner {
   reply: string | undefined = undefined;
   next: Slot | undefined = undefined;
   readonly isSilent: boolean;
-  readonly resp3Name: string | undefined;
+  readonly resp3Shape: Shape | undefined;
   readonly #command: FanOut;
   readonly #parts: readonly Part[];
   readonly #replies: string[];
@@ -128,7 +129,7 @@ class Merge implements Slot, PartOwner {
     this.#replies = parts.map(() => '');
     const { client } = command.connection;
     this.isSilent = client.isSilent;
-    this.resp3Name = client.resp3NameOf(command.spec.name);
+    this.resp3Shape = client.resp3ShapeOf(command.spec.name, command.connection.request);
   }
 
   partSettled(position: number, reply: string): void {

@@ -6,7 +6,7 @@
  */
 
 import { assert } from '../base/assert.ts';
-import { toResp3 } from './resp3.ts';
+import { toResp3, type Shape } from './resp3.ts';
 
 /** Replies leave joined in pieces of about this size, or alone where they are larger: strings have an end. */
 const joinedBytesMax = 256 * 1024;
@@ -17,16 +17,16 @@ export interface Slot {
   reply: string | undefined;
   /** The client does not want this reply (CLIENT REPLY). */
   readonly isSilent: boolean;
-  /** The name of the command's row where the client reads RESP3, whose types depend on it; else undefined. */
-  readonly resp3Name: string | undefined;
+  /** The types of the reply where the client reads RESP3; else undefined. */
+  readonly resp3Shape: Shape | undefined;
   /** Belongs to the queue. */
   next: Slot | undefined;
 }
 
 /** A reply as the client wants it. */
-export function formed(slot: Pick<Slot, 'isSilent' | 'resp3Name'>, reply: string): string {
+export function formed(slot: Pick<Slot, 'isSilent' | 'resp3Shape'>, reply: string): string {
   if (slot.isSilent) return '';
-  return slot.resp3Name === undefined ? reply : toResp3(slot.resp3Name, reply);
+  return slot.resp3Shape === undefined ? reply : toResp3(slot.resp3Shape, reply);
 }
 
 export class OrderQueue {

@@ -13,6 +13,7 @@ import type { Connection } from './connection.ts';
 import { failureReply, invalidCursorReply } from './error-replies.ts';
 import type { FanOut } from './fan-out.ts';
 import type { Slot } from './order-queue.ts';
+import type { Shape } from './resp3.ts';
 import { submitPart, type PartOwner } from './part.ts';
 import { countFailure } from './submissions.ts';
 
@@ -46,7 +47,7 @@ class ScanSlot implements Slot, PartOwner {
   reply: string | undefined = undefined;
   next: Slot | undefined = undefined;
   readonly isSilent: boolean;
-  readonly resp3Name: string | undefined;
+  readonly resp3Shape: Shape | undefined;
   readonly #command: FanOut;
   readonly #connection: Connection;
   readonly #shard: number;
@@ -57,7 +58,7 @@ class ScanSlot implements Slot, PartOwner {
     this.#shard = shard;
     const { client } = command.connection;
     this.isSilent = client.isSilent;
-    this.resp3Name = client.resp3NameOf(command.spec.name);
+    this.resp3Shape = client.resp3ShapeOf(command.spec.name, command.connection.request);
   }
 
   partSettled(_position: number, reply: string): void {

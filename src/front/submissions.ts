@@ -7,6 +7,7 @@ import type { Submission, SubmitFailure } from '../cluster/cluster.ts';
 import type { Connection } from './connection.ts';
 import { failureReply } from './error-replies.ts';
 import type { Slot } from './order-queue.ts';
+import type { Shape } from './resp3.ts';
 import type { Path } from './shard-order.ts';
 import type { FrontStatistics } from './statistics.ts';
 
@@ -16,7 +17,7 @@ export class CommandSubmission implements Submission, Slot {
   readonly database: number;
   readonly bytes: Uint8Array;
   readonly isSilent: boolean;
-  readonly resp3Name: string | undefined;
+  readonly resp3Shape: Shape | undefined;
   reply: string | undefined;
   next: Slot | undefined;
   readonly #shard: ShardId;
@@ -37,7 +38,7 @@ export class CommandSubmission implements Submission, Slot {
     this.bytes = options.bytes;
     const { client } = options.connection;
     this.isSilent = client.isSilent;
-    this.resp3Name = client.resp3NameOf(options.name);
+    this.resp3Shape = client.resp3ShapeOf(options.name, options.connection.request);
     this.reply = undefined;
     this.next = undefined;
     this.#shard = options.shard;

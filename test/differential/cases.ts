@@ -2,18 +2,51 @@
  * All tables of cases: a name, and the lines one after the other on an empty server.
  */
 
+import { lookupCommand } from '../../src/command/table.ts';
+import { words } from '../support/commands.ts';
+import { bitCases } from './cases/bits.ts';
 import { expiryCases } from './cases/expiry.ts';
+import { geoCases } from './cases/geo.ts';
+import { hashCases } from './cases/hashes.ts';
 import { keyCases } from './cases/keys.ts';
+import { listCases } from './cases/lists.ts';
 import { numberCases } from './cases/numbers.ts';
 import { objectCases } from './cases/objects.ts';
 import { rangeCases } from './cases/ranges.ts';
+import { setCases } from './cases/sets.ts';
+import { sortCases } from './cases/sort.ts';
+import { sortedSetRangeCases } from './cases/sorted-set-ranges.ts';
+import { sortedSetCases } from './cases/sorted-sets.ts';
+import { streamGroupCases } from './cases/stream-groups.ts';
+import { streamCases } from './cases/streams.ts';
 import { stringCases } from './cases/strings.ts';
 
-export const cases: Readonly<Record<string, readonly string[]>> = {
+export type Cases = Readonly<Record<string, readonly string[]>>;
+
+/** Those of every engine, and those of the types that only the redis engine holds. */
+export const allCases: Cases = {
   ...stringCases,
   ...numberCases,
   ...rangeCases,
   ...keyCases,
   ...expiryCases,
   ...objectCases,
+  ...hashCases,
+  ...listCases,
+  ...setCases,
+  ...sortedSetCases,
+  ...sortedSetRangeCases,
+  ...streamCases,
+  ...streamGroupCases,
+  ...bitCases,
+  ...geoCases,
+  ...sortCases,
 };
+
+/** The tables whose commands this engine holds, all of them. */
+export function casesOf(engine: 'memory' | 'redis'): Cases {
+  if (engine === 'redis') return allCases;
+  const isHeld = (line: string): boolean =>
+    lookupCommand(String(words(line)[0]))?.engines !== 'redis';
+  return Object.fromEntries(Object.entries(allCases).filter(([, lines]) => lines.every(isHeld)));
+}

@@ -5,7 +5,7 @@
  */
 
 import { test } from 'node:test';
-import { cases } from '../differential/cases.ts';
+import { casesOf } from '../differential/cases.ts';
 import { oddCursors } from '../differential/cases/keys.ts';
 import { compareCase } from '../differential/suite.ts';
 import type { Shards } from '../differential/suite.ts';
@@ -29,7 +29,7 @@ for (const { count, shards } of clusters) {
     for (const protocol of [2, 3] as const) {
       const theirs = await connectTarget(redis.port, protocol);
       const ours = await connectTarget(dev.port + 1, protocol);
-      for (const [name, lines] of Object.entries(cases)) {
+      for (const [name, lines] of Object.entries(casesOf('memory'))) {
         if (shards === 'several' && name === oddCursors) continue;
         await t.test(`RESP${protocol}: ${name}`, () =>
           compareCase(lines, { ours, theirs }, shards),

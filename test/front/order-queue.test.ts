@@ -9,7 +9,7 @@ import { ShardOrder } from '../../src/front/shard-order.ts';
 const slot = (isSilent = false): Slot => ({
   reply: undefined,
   isSilent,
-  resp3Name: undefined,
+  resp3Shape: undefined,
   next: undefined,
 });
 

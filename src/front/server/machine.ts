@@ -52,7 +52,7 @@ const debug: ServerCommand = ({ request, connection, state }) => {
     const slot = {
       reply: undefined,
       isSilent: connection.client.isSilent,
-      resp3Name: undefined,
+      resp3Shape: undefined,
       next: undefined,
     };
     connection.expect(slot);
