@@ -49,6 +49,8 @@ export interface ShardStatus {
   readonly proposals: number;
   /** How often this node, since it started, has learned of another leader than the last it knew. */
   readonly leaderChanges: number;
+  /** Why this node's replica cannot be read, nor serve as leader: for people; undefined where it can. */
+  readonly engineProblem: string | undefined;
   readonly databases: readonly {
     readonly database: number;
     readonly keys: number;

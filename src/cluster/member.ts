@@ -246,6 +246,7 @@ export class Member implements Cluster {
         voters: replica.members.voters,
         proposals: replica.proposals,
         leaderChanges: replica.leaderChanges,
+        engineProblem: replica.engineProblem,
         databases,
         bytes,
         hits,
@@ -301,6 +302,7 @@ export class Member implements Cluster {
     });
     this.#replicas[group] = replica;
     this.#origins.add(group, replica);
+    replica.open();
     this.#loop.wake(replica);
   }
 

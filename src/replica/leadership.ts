@@ -1,7 +1,8 @@
 /**
  * What a replica does while it leads: takes groups of commands to the log and answers them, serves reads, and keeps lease and clock.
  *
- * A leader *serves* once an entry of its own term is applied and its clock is settled. Before that, what arrives waits here.
+ * A leader *serves* once an entry of its own term is applied and its clock is settled, and while its engine is well. Else what
+ * arrives waits here.
  *
  * Invariant: proposals, reads, lease and what came early belong to one term; when it ends they are abandoned.
  */
@@ -23,7 +24,7 @@ import type { ReplicaSettings } from './settings.ts';
 /** How a leader treats a group of commands. Without an answer it is on its way, or waits until the leader serves. */
 export type GroupAnswer =
   | { readonly kind: 'replies'; readonly replies: readonly Reply[] }
-  /** Applied and acknowledged long ago, its replies are gone: it happened, with unknown replies. */
+  /** It happened, and its replies are gone here: acknowledged long ago, too many to be kept, or lost with a connection of the engine. */
   | { readonly kind: 'forgotten' }
   | { readonly kind: 'gap' }
   | { readonly kind: 'unknown-session' };
@@ -52,6 +53,7 @@ export interface LeadershipOptions {
   readonly sessions: () => Sessions;
   readonly members: () => ConfState;
   readonly appliedIndex: () => number;
+  readonly isEngineWell: () => boolean;
   /** The index of the entry; undefined where the core does not take it now (too much uncommitted, leadership on its way elsewhere). */
   readonly propose: (data: Uint8Array) => number | undefined;
   /** Starts a ReadIndex round under this number. */
@@ -138,6 +140,17 @@ export class Leadership {
     this.#lease?.answered(from, answer, this.#options.members());
   }
 
+  /** The engine is well, and all that was handed out is on its way through it. */
+  engineIsWell(): void {
+    if (this.#term !== undefined) this.#tryServe();
+  }
+
+  /** What the engine was reading will not be answered. */
+  engineIsUnwell(): void {
+    this.#isServing = false;
+    this.#reads.interrupt();
+  }
+
   membersChanged(members: ConfState): void {
     this.#lease?.recount(members);
   }
@@ -190,8 +203,8 @@ export class Leadership {
     this.#appliedTerm = term(applied.term);
     this.#clock.entryApplied(applied.timeMs);
     if (this.#term === undefined) return;
-    const reads: (readonly Reply[])[] = [];
-    for (const outcome of applied.outcomes) this.#report(outcome, reads);
+    const reads: (readonly Reply[] | undefined)[] = [];
+    for (const outcome of applied.outcomes) this.#report(outcome, applied.term, reads);
     if (applied.term === this.#term) this.#proposals.applied(applied.index, reads);
     this.#reads.serve();
     this.#tryServe();
@@ -210,6 +223,7 @@ export class Leadership {
 
   #tryServe(): void {
     if (this.#isServing || this.#appliedTerm !== this.#term) return;
+    if (!this.#options.isEngineWell()) return;
     if (!this.#hasClockBegun) {
       this.#clock.begin();
       this.#hasClockBegun = true;
@@ -260,7 +274,7 @@ export class Leadership {
     return true;
   }
 
-  #report(outcome: Outcome, reads: (readonly Reply[])[]): void {
+  #report(outcome: Outcome, entryTerm: number, reads: (readonly Reply[] | undefined)[]): void {
     const { group, events } = this.#options;
     switch (outcome.kind) {
       case 'replies': {
@@ -270,6 +284,10 @@ export class Leadership {
       }
       case 'opened':
         events.onSessionOpened(group, outcome.asked, outcome.session);
+        return;
+      case 'lost':
+        // Groups of earlier terms are sent again by their origins, and answered then.
+        if (entryTerm === this.#term) events.onGroupAnswer(group, outcome, { kind: 'forgotten' });
         return;
       case 'read':
         reads.push(outcome.replies);

@@ -6,7 +6,7 @@
  *     heartbeats  f64 sentMs | u16 count | heartbeat…
  *     answers     f64 sentMs (of the heartbeats answered) | u48 wallMs | u32 promiseMs | u16 count | answer…
  *     heartbeat   u16 group | u48 term | u48 commit | u8 length | context
- *     answer      u16 group | u48 term | u8 length | context
+ *     answer      u16 group | u48 term | u8 isWell (whether the group's engine is) | u8 length | context
  *     raft        u16 group | message (raft/codec)
  *
  * `sentMs` is the sender's monotonic clock: it comes back unchanged and means nothing to anybody else. Decoders
@@ -34,7 +34,15 @@ export interface Heartbeats {
   readonly messages: readonly GroupMessage[];
 }
 
-export interface Answers extends Heartbeats {
+export interface AnswerMessage extends GroupMessage {
+  /** Whether the sender's engine of that group can serve. */
+  readonly isWell: boolean;
+}
+
+export interface Answers {
+  /** Of the heartbeats answered. */
+  readonly sentMs: number;
+  readonly messages: readonly AnswerMessage[];
   readonly wallMs: number;
   /** How long the sender grants no vote from when it got the heartbeats. */
   readonly promiseMs: number;
@@ -78,14 +86,15 @@ export function decodeHeartbeats(
 }
 
 export function encodeAnswers(answers: Answers): Uint8Array {
-  const buffer = allocate(answersHeadBytes, 9, answers.messages);
+  const buffer = allocate(answersHeadBytes, 10, answers.messages);
   let at = buffer.writeDoubleBE(answers.sentMs, 0);
   at = buffer.writeUIntBE(answers.wallMs, at, 6);
   at = buffer.writeUInt32BE(answers.promiseMs, at);
   at = buffer.writeUInt16BE(answers.messages.length, at);
-  for (const { group, message: answer } of answers.messages) {
+  for (const { group, message: answer, isWell } of answers.messages) {
     at = buffer.writeUInt16BE(group, at);
     at = buffer.writeUIntBE(answer.term, at, 6);
+    at = buffer.writeUInt8(isWell ? 1 : 0, at);
     at = writeContext(buffer, at, answer.context);
   }
   return buffer;
@@ -94,16 +103,19 @@ export function encodeAnswers(answers: Answers): Uint8Array {
 export function decodeAnswers(payload: Uint8Array, from: NodeId, to: NodeId): Answers | undefined {
   const buffer = asBuffer(payload);
   if (buffer.length < answersHeadBytes) return undefined;
-  const messages = readList(buffer, answersHeadBytes - 2, 9, (at, context) => ({
-    group: groupId(buffer.readUInt16BE(at)),
-    message: message({
+  const messages = readList(buffer, answersHeadBytes - 2, 10, (at, context) => {
+    const wellness = buffer.readUInt8(at + 8);
+    if (wellness > 1) return undefined;
+    const answer = message({
       type: 'MsgHeartbeatResp',
       from,
       to,
       term: term(buffer.readUIntBE(at + 2, 6)),
       context,
-    }),
-  }));
+    });
+    const group = groupId(buffer.readUInt16BE(at));
+    return { group, message: answer, isWell: wellness === 1 };
+  });
   return (
     messages && {
       sentMs: buffer.readDoubleBE(0),
@@ -140,21 +152,23 @@ function writeContext(buffer: Buffer, start: number, context: Uint8Array): numbe
   return at + context.length;
 }
 
-function readList(
+function readList<T extends GroupMessage>(
   buffer: Buffer,
   start: number,
   fixed: number,
-  read: (at: number, context: Uint8Array) => GroupMessage,
-): readonly GroupMessage[] | undefined {
+  read: (at: number, context: Uint8Array) => T | undefined,
+): readonly T[] | undefined {
   const count = buffer.readUInt16BE(start);
-  const messages: GroupMessage[] = [];
+  const messages: T[] = [];
   let at = start + 2;
   while (messages.length < count) {
     if (at + fixed > buffer.length) return undefined;
     const contextStart = at + fixed;
     const end = contextStart + buffer.readUInt8(contextStart - 1);
     if (end > buffer.length) return undefined;
-    messages.push(read(at, buffer.subarray(contextStart, end)));
+    const one = read(at, buffer.subarray(contextStart, end));
+    if (one === undefined) return undefined;
+    messages.push(one);
     at = end;
   }
   return at === buffer.length ? messages : undefined;

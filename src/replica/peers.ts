@@ -21,13 +21,14 @@ import {
   encodeHeartbeats,
   encodeRaft,
   frameKind,
+  type AnswerMessage,
   type GroupMessage,
 } from './peer-frames.ts';
 import type { Replica } from './replica.ts';
 
 interface Gathered {
   readonly heartbeats: GroupMessage[];
-  readonly answers: GroupMessage[];
+  readonly answers: AnswerMessage[];
   /** When the earliest heartbeats not yet answered were sent, by the peer's clock. */
   answersMs: number | undefined;
 }
@@ -65,7 +66,11 @@ export class Peers {
         this.#gather(sent.to).heartbeats.push({ group, message: sent });
         return;
       case 'MsgHeartbeatResp':
-        this.#gather(sent.to).answers.push({ group, message: sent });
+        this.#gather(sent.to).answers.push({
+          group,
+          message: sent,
+          isWell: this.#replicaOf(group)?.isEngineWell ?? false,
+        });
         return;
       default:
         this.#transport.send(
@@ -116,10 +121,11 @@ export class Peers {
         // What has not been sent yet cannot have been answered; a lease must not rest on it.
         if (answers === undefined || !(answers.sentMs <= this.#clock.monotonicMs())) return false;
         this.#walls.observe(from, answers.wallMs, answers.sentMs);
-        for (const { group, message } of answers.messages) {
+        const { sentMs, promiseMs } = answers;
+        for (const { group, message, isWell } of answers.messages) {
           const replica = this.#replicaOf(group);
           replica?.step(message);
-          replica?.heartbeatAnswered(from, term(message.term), answers);
+          replica?.heartbeatAnswered(from, term(message.term), { sentMs, promiseMs, isWell });
         }
         return true;
       }

@@ -124,8 +124,8 @@ export class Proposals {
     this.#inFlightCommands += taken.commands;
   }
 
-  /** The entry at `index` is applied; its logged reads get the replies of the groups without a session, in order. */
-  applied(index: number, readReplies: readonly (readonly string[])[]): void {
+  /** The entry at `index` is applied; its logged reads get the replies of the groups without a session, in order, or undefined. */
+  applied(index: number, readReplies: readonly (readonly string[] | undefined)[]): void {
     const first = this.#inFlight[0];
     if (first === undefined || first.index !== index) return;
     this.#inFlight.shift();

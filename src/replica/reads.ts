@@ -60,7 +60,7 @@ export interface ReadsOptions {
   /** Undefined where reads go by ReadIndex. */
   readonly lease: () => Lease | undefined;
   readonly appliedIndex: () => number;
-  /** Whether this replica leads and has applied an entry of its term. */
+  /** Whether this replica leads, has applied an entry of its term, and has an engine that can be read. */
   readonly isServing: () => boolean;
   /** Starts a ReadIndex round under this number. */
   readonly askIndex: (round: number) => void;
@@ -102,6 +102,8 @@ export class Reads {
   readonly #asked = new Set<number>();
   #waiting = 0;
   #round = 0;
+  /** How often the engine has been unwell. */
+  #engineLife = 0;
 
   constructor(options: ReadsOptions) {
     this.#options = options;
@@ -161,6 +163,15 @@ export class Reads {
     for (const line of this.#lines.values()) this.#serve(line);
   }
 
+  /** The engine is unwell: what it was reading it will not answer, so that is read again. */
+  interrupt(): void {
+    this.#engineLife += 1;
+    for (const line of this.#lines.values()) {
+      line.executing = 0;
+      for (const each of line.waiting) if (each.state === 'executing') each.state = 'waiting';
+    }
+  }
+
   /** The term ended: everything has to be asked again elsewhere. */
   abandon(): void {
     const all = [...this.#lines.values()].flatMap(({ waiting }) => waiting);
@@ -182,8 +193,9 @@ export class Reads {
 
   /** Begins with the first that waits, and so on, up to one that has to go on waiting. */
   #serve(line: Line): void {
-    if (!this.#options.isServing()) return;
     for (let at = 0; at < line.waiting.length && line.executing < executingMax;) {
+      // The engine may become unwell with any read it is given.
+      if (!this.#options.isServing()) return;
       const first = line.waiting[at];
       assert(first !== undefined, 'the line is that long');
       if (first.state === 'executing') {
@@ -222,7 +234,9 @@ export class Reads {
     waiting.state = 'executing';
     line.executing += 1;
     let isNow = true;
+    const life = this.#engineLife;
     engine.read({ commands, timeMs: timeMs() }, (replies) => {
+      assert(life === this.#engineLife, 'what an engine had when it was unwell is never answered');
       line.executing -= 1;
       if (waiting.state === 'over') return;
       waiting.state = 'waiting';
@@ -269,7 +283,7 @@ export class Reads {
       done: (replies) => {
         if (waiting.state === 'over') return;
         waiting.state = 'waiting';
-        // Where there is no reply the term has ended, which abandons the line.
+        // Where there is no reply it is read again, unless the term has ended, which abandons the line.
         if (replies !== undefined) this.#answer(line, waiting, replies);
         this.#serve(line);
       },

@@ -74,7 +74,10 @@ export class ReadyLoop {
       this.#options.gather();
       const replicas = this.#dirty;
       this.#dirty = new Set();
-      for (const replica of replicas) replica.propose();
+      for (const replica of replicas) {
+        replica.catchUp();
+        replica.propose();
+      }
       for (const replica of replicas) {
         for (const message of replica.takeReady()) {
           if (message.to === applyThread) committed.push({ replica, message });

@@ -8,6 +8,7 @@
 
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
+import { NodeError } from '../base/errors.ts';
 import { index, noNode, type GroupId, type NodeId, type Term } from '../base/ids.ts';
 import type { Random } from '../base/random.ts';
 import type { Engine, EngineCommand, Reply } from '../engine/engine.ts';
@@ -15,13 +16,13 @@ import type { ConfChangeV2 } from '../raft/membership.ts';
 import { message, type ConfState, type Entry, type Message } from '../raft/message.ts';
 import { RawNode } from '../raft/raw-node.ts';
 import type { Storage } from '../raft/ready.ts';
-import { Applier, committedChange, type AppliedEntry } from './applier.ts';
+import { committedChange } from './applier.ts';
+import { ApplyQueue } from './apply-queue.ts';
 import type { CommandGroup, OpenGroup } from './batch.ts';
 import type { WallClocks } from './cluster-time.ts';
 import { Leadership, type LeadershipEvents } from './leadership.ts';
 import { contextOf, roundOf, type ReadBatch } from './reads.ts';
 import { Rest } from './rest.ts';
-import { Sessions } from './sessions.ts';
 import { raftLimits, type ReplicaSettings } from './settings.ts';
 
 export interface ReplicaEvents extends LeadershipEvents {
@@ -45,14 +46,19 @@ export interface ReplicaOptions {
   readonly events: ReplicaEvents;
 }
 
+interface PeerEngine {
+  readonly isWell: boolean;
+  /** Of our monotonic clock. */
+  readonly heardMs: number;
+}
+
 export class Replica {
   readonly group: GroupId;
   readonly engine: Engine;
   readonly #options: ReplicaOptions;
   readonly #raft: RawNode;
   readonly #rest: Rest;
-  readonly #sessions = new Sessions();
-  readonly #applier: Applier;
+  readonly #applies: ApplyQueue;
   readonly #leadership: Leadership;
   /** Leaders learned of, each time another than the last. */
   leaderChanges = 0;
@@ -60,7 +66,10 @@ export class Replica {
   #term: Term;
   #leader: NodeId = noNode;
   #isLeader = false;
-  #appliedIndex = 0;
+  /** While this node leads: what its peers said last of their engines. */
+  readonly #engines = new Map<NodeId, PeerEngine>();
+  /** Local reads that the engine has not answered: each tells its reader that it will not. */
+  readonly #localReads = new Set<() => void>();
 
   constructor(options: ReplicaOptions) {
     const { group, node, storage, engine, clock, settings, walls, events } = options;
@@ -80,7 +89,19 @@ export class Replica {
     });
     this.#rest = new Rest(settings);
     this.#term = this.#raft.term;
-    this.#applier = new Applier({ group, engine, sessions: this.#sessions });
+    this.#applies = new ApplyQueue({
+      group,
+      engine,
+      storage,
+      onApplied: (applied) => this.#leadership.applied(applied),
+      onWell: () => this.#leadership.engineIsWell(),
+      onUnwell: () => {
+        this.#leadership.engineIsUnwell();
+        for (const fail of this.#localReads) fail();
+      },
+      onFailed: (error) => events.onFailed(error),
+      later: () => this.#work(),
+    });
     this.#leadership = new Leadership({
       group,
       node,
@@ -89,9 +110,10 @@ export class Replica {
       walls,
       settings,
       events,
-      sessions: () => this.#sessions,
+      sessions: () => this.#applies.sessions,
       members: () => this.members,
-      appliedIndex: () => this.#appliedIndex,
+      appliedIndex: () => this.#applies.appliedIndex,
+      isEngineWell: () => this.#applies.isWell,
       propose: (data) => (this.#raft.propose(data) === 'ok' ? this.#raft.lastIndex : undefined),
       askIndex: (round) => this.#askIndex(round),
       later: () => this.#work(),
@@ -100,12 +122,7 @@ export class Replica {
 
   /** Opens the engine. Called once, before anything else. */
   open(): void {
-    this.engine.open({
-      isKnown: (applied) => applied.index === 0,
-      onUnwell: (reason) => assert(false, `an engine that is there stays there: ${reason}`),
-      onWell: (applied) => assert(applied.index === 0, 'a replica starts with an empty engine'),
-      onFailed: (error) => this.#options.events.onFailed(error),
-    });
+    this.#applies.open();
   }
 
   get term(): Term {
@@ -135,7 +152,17 @@ export class Replica {
   }
 
   get appliedIndex(): number {
-    return this.#appliedIndex;
+    return this.#applies.appliedIndex;
+  }
+
+  /** Whether the engine can be read and applied to, and has everything that this replica has ever applied. */
+  get isEngineWell(): boolean {
+    return this.#applies.isWell;
+  }
+
+  /** Why the engine is not well, for people; undefined where it is. */
+  get engineProblem(): string | undefined {
+    return this.#applies.problem;
   }
 
   get members(): ConfState {
@@ -151,7 +178,10 @@ export class Replica {
   /** One heartbeat interval has passed, the node's `ticks`th. */
   tick(ticks: number): void {
     this.#raft.tick(this.#rest.isAt(ticks, this.#raft.lastIndex));
-    if (this.#isLeader) this.#leadership.tick();
+    if (this.#isLeader) {
+      this.#leadership.tick();
+      this.#giveAway();
+    }
     this.#workIfAny();
   }
 
@@ -165,11 +195,15 @@ export class Replica {
   heartbeatAnswered(
     from: NodeId,
     answerTerm: Term,
-    answer: { readonly sentMs: number; readonly promiseMs: number },
+    answer: { readonly sentMs: number; readonly promiseMs: number; readonly isWell: boolean },
   ): void {
-    if (this.#isLeader && answerTerm === this.#term) {
-      this.#leadership.heartbeatAnswered(from, answer);
-    }
+    if (!this.#isLeader || answerTerm !== this.#term) return;
+    this.#leadership.heartbeatAnswered(from, answer);
+    this.#engines.set(from, {
+      isWell: answer.isWell,
+      heardMs: this.#options.clock.monotonicMs(),
+    });
+    this.#giveAway();
   }
 
   /** The peer's connection broke: messages to it may be lost. */
@@ -190,11 +224,20 @@ export class Replica {
     this.#work();
   }
 
-  /** The voter that has the most of the log, other than this node; undefined where there is none. */
+  /**
+   * The voter that has the most of the log, other than this node and those whose engines are known to be unwell; undefined where there
+   * is none.
+   */
   bestSuccessor(isReachable: (node: NodeId) => boolean): NodeId | undefined {
     const able = this.#raft
       .peers()
-      .filter((peer) => peer.id !== this.#options.node && !peer.isLearner && isReachable(peer.id));
+      .filter(
+        ({ id, isLearner }) =>
+          id !== this.#options.node &&
+          !isLearner &&
+          this.#engines.get(id)?.isWell !== false &&
+          isReachable(id),
+      );
     return able.toSorted((left, right) => right.match - left.match)[0]?.id;
   }
 
@@ -238,11 +281,25 @@ export class Replica {
     this.#work();
   }
 
-  /** Reads what this replica has applied, at the time of its last entry: perhaps behind the leader. */
+  /**
+   * Reads what this replica has applied, at the time of its last entry: perhaps behind the leader. Rejects with `cluster-down` where
+   * the engine is not well, or ceases to be.
+   */
   readLocal(command: EngineCommand): Promise<Reply> {
-    const { timeMs } = this.#applier;
-    return new Promise((resolve) => {
+    const { timeMs } = this.#applies;
+    return new Promise((resolve, reject) => {
+      const fail = (): void => {
+        this.#localReads.delete(fail);
+        const problem = this.engineProblem ?? '';
+        reject(new NodeError('cluster-down', `this node's replica cannot be read: ${problem}`));
+      };
+      if (!this.isEngineWell) {
+        fail();
+        return;
+      }
+      this.#localReads.add(fail);
       this.engine.read({ commands: [command], timeMs }, (replies) => {
+        this.#localReads.delete(fail);
         const [reply] = replies;
         assert(reply !== undefined && reply !== 'due', "nothing is due at the last entry's time");
         resolve(reply);
@@ -257,6 +314,11 @@ export class Replica {
   ): void {
     assert(commands.session === 0, 'commands without a session');
     this.#leadership.logRead({ group: commands, done });
+  }
+
+  /** Gives the engine what it lacks where it has become well. Called at the beginning of a turn. */
+  catchUp(): void {
+    this.#applies.turn();
   }
 
   /** Puts what waits into the log, as one entry where it fits. Called once a turn, before `takeReady`. */
@@ -284,18 +346,12 @@ export class Replica {
 
   /** Applies committed, durable entries; `done` once the engine has applied the last of them. */
   apply(entries: readonly Entry[], done: () => void): void {
-    let left = entries.length;
     for (const entry of entries) {
-      if (entry.type !== 'normal') {
-        const members = this.#raft.applyConfChange(committedChange(entry, this.group));
-        this.#leadership.membersChanged(members);
-      }
-      this.#applier.apply(entry, (applied) => {
-        this.#noteApplied(applied);
-        left -= 1;
-        if (left === 0) done();
-      });
+      if (entry.type === 'normal') continue;
+      const members = this.#raft.applyConfChange(committedChange(entry, this.group));
+      this.#leadership.membersChanged(members);
     }
+    this.#applies.add(entries, done);
   }
 
   /** This replica will do nothing more: whoever waits is told to ask elsewhere. */
@@ -320,10 +376,19 @@ export class Replica {
     if (this.#raft.hasReady() || !this.#leadership.isIdle) this.#work();
   }
 
-  #noteApplied(applied: AppliedEntry): void {
-    assert(applied.index === this.#appliedIndex + 1, 'entries are applied one after the other');
-    this.#appliedIndex = applied.index;
-    this.#leadership.applied(applied);
+  /**
+   * A leader whose engine is not well serves nobody: leadership goes to the best voter whose engine is. Where there is none it stays
+   * here. The core gives an attempt up after an election timeout, and then the next is made.
+   */
+  #giveAway(): void {
+    if (this.isEngineWell || this.#raft.leadTransferee !== noNode) return;
+    const { clock, settings } = this.#options;
+    const sinceMs = clock.monotonicMs() - settings.electionTimeoutMs;
+    const successor = this.bestSuccessor((node) => {
+      const engine = this.#engines.get(node);
+      return engine?.isWell === true && engine.heardMs >= sinceMs;
+    });
+    if (successor !== undefined) this.transferTo(successor);
   }
 
   #noteLeadership(): void {
@@ -345,6 +410,7 @@ export class Replica {
   /** Heartbeats go out at once: their answers start the lease and tell the voters' clocks. */
   #beginTerm(): void {
     const { node } = this.#options;
+    this.#engines.clear();
     this.#leadership.begin(this.#term);
     this.#raft.step(message({ type: 'MsgBeat', to: node, from: node }));
   }

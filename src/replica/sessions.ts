@@ -36,7 +36,7 @@ interface Session {
   readonly replies: Map<number, readonly Reply[]>;
   /** Of all `replies`. */
   replyBytes: number;
-  /** The last group whose replies were forgotten before they were acknowledged. */
+  /** The last group whose replies were forgotten, or lost, before they were acknowledged. */
   forgotten: number;
 }
 
@@ -119,8 +119,15 @@ export class Sessions {
     for (const oldest of session.replies.keys()) {
       if (session.replyBytes <= repliesBytesMax) break;
       forget(session, oldest);
-      session.forgotten = oldest;
+      session.forgotten = Math.max(session.forgotten, oldest);
     }
+  }
+
+  /** The group was applied, and its replies will not come; nor will those of groups before it that have none. */
+  lose(id: SessionId, sequence: number): void {
+    const session = this.#sessions.get(id);
+    if (session === undefined) return;
+    session.forgotten = Math.max(session.forgotten, sequence);
   }
 
   /** Undefined where they were acknowledged, or are not there yet, or the session has ended. */
@@ -128,7 +135,7 @@ export class Sessions {
     return this.#sessions.get(id)?.replies.get(sequence);
   }
 
-  /** Whether the group's replies will not be there again: the origin has them, or they were too many to be kept. */
+  /** Whether the group's replies will not be there again: the origin has them, they were too many to be kept, or the engine lost them. */
   isForgotten(id: SessionId, sequence: number): boolean {
     const session = this.#sessions.get(id);
     if (session === undefined) return true;

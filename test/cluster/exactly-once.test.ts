@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { frameKind } from '../../src/cluster/frames.ts';
+import { FickleEngine } from '../support/fickle-engine.ts';
 import { VirtualCluster } from '../support/virtual-cluster.ts';
 import type { Call, VirtualNode } from '../support/virtual-node.ts';
 
@@ -185,36 +186,23 @@ test('a client may send its next command from the reply to its last', async () =
 
 test('a resend that meets its group applied but not answered yet waits for the reply', async () => {
   // The engine takes its time (as KEYS over many keys does); meanwhile the connection breaks and the group comes again.
-  let isSlow = false;
-  const waiting: (() => void)[] = [];
+  const engines: FickleEngine[] = [];
   const cluster = await new VirtualCluster({
-    wrapEngine: (engine) => ({
-      open: (host) => engine.open(host),
-      apply: (entry, done) => {
-        engine.apply(entry, (replies) => {
-          if (isSlow && entry.commands.length > 0) waiting.push(() => done(replies));
-          else if (waiting.length > 0) waiting.push(() => done(replies));
-          else done(replies);
-        });
-      },
-      read: (read, done) => engine.read(read, done),
-      resolve: (command, timeMs, done) => engine.resolve(command, timeMs, done),
-      nextDeadlineMs: () => engine.nextDeadlineMs(),
-      digest: () => engine.digest(),
-      statistics: () => engine.statistics(),
-      close: () => engine.close(),
-    }),
+    wrapEngine: (create) => {
+      const engine = new FickleEngine(create);
+      engines.push(engine);
+      return engine;
+    },
   }).form();
   const follower = cluster.follower();
   await cluster.write(follower, 'INCR n');
-  isSlow = true;
+  for (const engine of engines) engine.isHeld = true;
   const call = follower.log('INCR n');
   await cluster.advance(10);
   cluster.network.disconnect(cluster.leader().id, follower.id);
   await cluster.advance(300);
   assert.equal(call.isDone, false);
-  isSlow = false;
-  for (const done of waiting.splice(0)) done();
+  for (const engine of engines) engine.release();
   assert.equal((await cluster.finished(call)).outcome, ':2');
 });
 

@@ -9,30 +9,20 @@ import {
   sessionId,
   term,
 } from '../../src/base/ids.ts';
-import type { Engine, EngineEntry } from '../../src/engine/engine.ts';
+import type { EngineEntry } from '../../src/engine/engine.ts';
 import type { Entry } from '../../src/raft/message.ts';
-import { Applier, type AppliedEntry } from '../../src/replica/applier.ts';
+import { Applier, type AppliedEntry, type TakenEntry } from '../../src/replica/applier.ts';
 import { encodeBatch, encodeCommands, type Group } from '../../src/replica/batch.ts';
-import { Sessions } from '../../src/replica/sessions.ts';
+import type { Sessions } from '../../src/replica/sessions.ts';
 
-/** An applier whose engine answers each command with its own text, when the test says so. */
+/** An applier, and an engine that answers each command with its own text when the test says so. */
 class Scene {
   readonly entries: EngineEntry[] = [];
-  readonly applied: AppliedEntry[] = [];
-  readonly sessions = new Sessions();
-  readonly applier: Applier;
-  readonly #done: (() => void)[] = [];
+  readonly applier: Applier = new Applier(groupId(1));
+  readonly #taken: TakenEntry[] = [];
 
-  constructor() {
-    const engine: Pick<Engine, 'apply'> = {
-      apply: (entry, done) => {
-        this.entries.push(entry);
-        const replies = entry.commands.map(({ bytes }) => `+${Buffer.from(bytes).toString()}`);
-        this.#done.push(() => done(replies));
-      },
-    };
-    const { sessions } = this;
-    this.applier = new Applier({ group: groupId(1), engine: engine as Engine, sessions });
+  get sessions(): Sessions {
+    return this.applier.sessions;
   }
 
   apply(at: number, timeMs: number, groups: readonly Group[]): void {
@@ -40,13 +30,22 @@ class Scene {
   }
 
   applyData(at: number, data: Uint8Array, type: Entry['type'] = 'normal'): void {
-    const entry = { term: term(2), index: index(at), type, data };
-    this.applier.apply(entry, (applied) => this.applied.push(applied));
+    const taken = this.applier.take({ term: term(2), index: index(at), type, data });
+    this.entries.push(taken.entry);
+    this.#taken.push(taken);
   }
 
   finish(): readonly unknown[] {
-    for (const done of this.#done.splice(0)) done();
-    return this.applied.flatMap(({ outcomes }) => outcomes);
+    const applied = this.#taken.splice(0).map((taken): AppliedEntry => {
+      const { commands: given } = taken.entry;
+      return taken.answered(given.map(({ bytes }) => `+${Buffer.from(bytes).toString()}`));
+    });
+    return applied.flatMap(({ outcomes }) => outcomes);
+  }
+
+  /** The replies are lost, but for those that `former` sessions have. */
+  lose(former?: Sessions): readonly unknown[] {
+    return this.#taken.splice(0).flatMap((taken) => taken.lost(former).outcomes);
   }
 
   commands(): string[] {
@@ -107,6 +106,31 @@ test('the replies of a group are recorded for whoever asks again', () => {
   assert.equal(scene.sessions.isForgotten(sessionId(1), 1), false);
   scene.finish();
   assert.deepEqual(scene.sessions.recorded(sessionId(1), 1), ['+a']);
+});
+
+test('a group whose replies are lost is known as applied, and its replies as gone', () => {
+  const scene = new Scene();
+  scene.apply(1, 10, [open(1), commands(1, 1, 'a'), commands(noSession, 0, 'c')]);
+  assert.deepEqual(scene.lose().slice(1), [
+    { kind: 'lost', node: 1, session: 1, sequence: 1 },
+    { kind: 'read', replies: undefined },
+  ]);
+  assert.equal(scene.sessions.lastSequence(sessionId(1)), 1);
+  assert.equal(scene.sessions.recorded(sessionId(1), 1), undefined);
+  assert.ok(scene.sessions.isForgotten(sessionId(1), 1), 'nobody waits for them');
+});
+
+test('lost replies are taken over from sessions that have them', () => {
+  const former = new Scene();
+  former.apply(1, 10, [open(1), commands(1, 1, 'a'), commands(1, 2, 'b')]);
+  former.finish();
+  const scene = new Scene();
+  scene.apply(1, 10, [open(1), commands(1, 1, 'a'), commands(1, 2, 'b')]);
+  scene.apply(2, 10, [commands(1, 3, 'c')]);
+  assert.deepEqual(scene.lose(former.sessions).slice(1), [
+    { kind: 'lost', node: 1, session: 1, sequence: 3 },
+  ]);
+  assert.deepEqual(scene.sessions.recorded(sessionId(1), 2), ['+b']);
 });
 
 test('an opening that opened nothing is told to nobody', () => {

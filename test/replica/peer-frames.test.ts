@@ -10,6 +10,7 @@ import {
   encodeAnswers,
   encodeHeartbeats,
   encodeRaft,
+  type AnswerMessage,
   type GroupMessage,
 } from '../../src/replica/peer-frames.ts';
 
@@ -34,10 +35,11 @@ const heartbeat = fc
   }));
 
 const answer = fc
-  .tuple(fc.integer({ min: 0, max: 64 }), u48, context)
-  .map(([group, at, bytes]): GroupMessage => ({
+  .tuple(fc.integer({ min: 0, max: 64 }), u48, context, fc.boolean())
+  .map(([group, at, bytes, isWell]): AnswerMessage => ({
     group: groupId(group),
     message: message({ type: 'MsgHeartbeatResp', from, to, term: term(at), context: bytes }),
+    isWell,
   }));
 
 const timeMs = fc.double({ min: 0, max: 1e12, noNaN: true });
@@ -71,6 +73,16 @@ test('answers to heartbeats come back as they were encoded', () => {
     assert.deepEqual(decodeAnswers(encodeAnswers(said), from, to), said);
   });
   fc.assert(property);
+});
+
+test('an answer that says of an engine neither that it is well nor that it is not is refused', () => {
+  const said = message({ type: 'MsgHeartbeatResp', from, to, term: term(3) });
+  const messages = [{ group: groupId(1), message: said, isWell: true }];
+  const encoded = encodeAnswers({ sentMs: 1, wallMs: 1, promiseMs: 1, messages });
+  const place = encoded.length - 2;
+  assert.equal(encoded[place], 1);
+  assert.equal(decodeAnswers(changed(encoded, place, 0), from, to)?.messages[0]?.isWell, false);
+  assert.equal(decodeAnswers(changed(encoded, place, 2), from, to), undefined);
 });
 
 test('a Raft message comes back with its group', () => {

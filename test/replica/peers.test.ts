@@ -31,6 +31,8 @@ class Scene {
   readonly sent: Sent[] = [];
   readonly stepped: string[] = [];
   readonly answeredMs: number[] = [];
+  readonly wellness: boolean[] = [];
+  isEngineWell = true;
   readonly peers: Peers;
 
   constructor() {
@@ -53,8 +55,15 @@ class Scene {
   #replica(group: GroupId): Replica {
     const replica = {
       step: ({ type }: Message) => this.stepped.push(`${group} ${type}`),
-      heartbeatAnswered: (_from: number, _term: number, { sentMs }: { readonly sentMs: number }) =>
-        this.answeredMs.push(sentMs),
+      isEngineWell: this.isEngineWell,
+      heartbeatAnswered: (
+        _from: number,
+        _term: number,
+        { sentMs, isWell }: { readonly sentMs: number; readonly isWell: boolean },
+      ) => {
+        this.answeredMs.push(sentMs);
+        this.wellness.push(isWell);
+      },
     };
     return replica as unknown as Replica;
   }
@@ -65,9 +74,9 @@ class Scene {
     return this.peers.receive(peer, frameKind.heartbeats, frame);
   }
 
-  answers(sentMs: number): boolean {
+  answers(sentMs: number, isWell = true): boolean {
     const said = message({ type: 'MsgHeartbeatResp', to: self, from: peer, term: term(3) });
-    const messages = [{ group: groupId(1), message: said }];
+    const messages = [{ group: groupId(1), message: said, isWell }];
     const frame = encodeAnswers({ sentMs, wallMs: 5_000, promiseMs: 441, messages });
     return this.peers.receive(peer, frameKind.answers, frame);
   }
@@ -115,6 +124,23 @@ test('an answer reaches the replica with the time at which its heartbeat was sen
   assert.ok(scene.answers(960));
   assert.deepEqual(scene.stepped, ['1 MsgHeartbeatResp']);
   assert.deepEqual(scene.answeredMs, [960]);
+});
+
+test('an answer says whether the engine of its group is well', () => {
+  const scene = new Scene();
+  for (const isWell of [true, false]) {
+    scene.isEngineWell = isWell;
+    scene.heartbeats(40, 1);
+    scene.peers.send(groupId(1), answer);
+    scene.peers.flush();
+    assert.ok(scene.answers(40, isWell));
+  }
+  const said = scene.sent.map(({ payload }) => decodeAnswers(payload, self, peer)?.messages[0]);
+  assert.deepEqual(
+    said.map((each) => each?.isWell),
+    [true, false],
+  );
+  assert.deepEqual(scene.wellness, [true, false]);
 });
 
 test('an answer to what has not been sent yet is refused: no lease may rest on it', () => {

@@ -21,6 +21,7 @@ const shard = (id: number, role: ShardStatus['role'], keys: number): ShardStatus
   voters: [],
   proposals: 13,
   leaderChanges: 2,
+  engineProblem: undefined,
   databases: [
     { database: 0, keys, expires: 1 },
     { database: 5, keys: 1, expires: 0 },

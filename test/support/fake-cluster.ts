@@ -94,6 +94,7 @@ export class FakeCluster implements Cluster {
       voters: [nodeId(1), nodeId(2), nodeId(3)],
       proposals: 0,
       leaderChanges: 1,
+      engineProblem: undefined,
       databases: this.toy(shard).databases(),
       bytes: 100,
       hits: 3,

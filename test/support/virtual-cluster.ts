@@ -7,7 +7,7 @@
  */
 
 import assert from 'node:assert/strict';
-import { nodeId, shardId, type NodeId } from '../../src/base/ids.ts';
+import { nodeId, shardId, type NodeId, type ShardId } from '../../src/base/ids.ts';
 import { randomInteger, seededRandom, type Random } from '../../src/base/random.ts';
 import type { ShardStatus } from '../../src/cluster/cluster.ts';
 import type { Engine } from '../../src/engine/engine.ts';
@@ -27,7 +27,7 @@ export interface VirtualClusterOptions {
   readonly commandTimeoutMs?: number;
   readonly namespaces?: readonly Namespace[];
   /** Stands between replicas and the engine. */
-  readonly wrapEngine?: (engine: Engine, node: NodeId) => Engine;
+  readonly wrapEngine?: (create: () => Engine, node: NodeId, shard: ShardId) => Engine;
 }
 
 /** Long enough for any healthy cluster to do anything. */
@@ -77,7 +77,7 @@ export class VirtualCluster {
           seed: () => randomInteger(this.random, 0, 2 ** 31),
           diskMs: () => this.diskMs(id),
           onSend: (frame) => this.onSend(frame),
-          wrapEngine: (engine) => options.wrapEngine?.(engine, id) ?? engine,
+          wrapEngine: (create, shard) => options.wrapEngine?.(create, id, shard) ?? create(),
         }),
     );
   }

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { NodeError } from '../../src/base/errors.ts';
-import { clusterId, memberId, shardId, type NodeId } from '../../src/base/ids.ts';
+import { clusterId, memberId, shardId, type NodeId, type ShardId } from '../../src/base/ids.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import type { ShardStatus, Submission, SubmitFailure } from '../../src/cluster/cluster.ts';
 import { Formation } from '../../src/cluster/formation.ts';
@@ -69,7 +69,7 @@ export interface VirtualNodeOptions {
   readonly seed: () => number;
   readonly diskMs: () => number;
   readonly onSend: (frame: SentFrame) => void;
-  readonly wrapEngine: (engine: Engine) => Engine;
+  readonly wrapEngine: (create: () => Engine, shard: ShardId) => Engine;
 }
 
 interface Life {
@@ -359,7 +359,8 @@ export class VirtualNode {
       engineName: 'memory',
       namespaces: this.namespaces,
       makeEngine: (shard) => {
-        const engine = wrapEngine(createMemoryEngine({ random, timers, latin1Slice }));
+        const create = (): Engine => createMemoryEngine({ random, timers, latin1Slice });
+        const engine = wrapEngine(create, shard);
         life.engines[shard] = engine;
         return engine;
       },
