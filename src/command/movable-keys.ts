@@ -34,7 +34,7 @@ function streams(command: CommandArguments): readonly number[] {
   return Array.from({ length: count }, (_, key) => first + key);
 }
 
-/** The position behind STREAMS; 0 where options before it are wrong or it is missing. */
+/** The position behind STREAMS; 0 where it is missing. Options of newer servers are stepped over word by word. */
 function streamsAt(command: CommandArguments): number {
   let at = source;
   while (at < command.argc - 1) {
@@ -48,11 +48,8 @@ function streamsAt(command: CommandArguments): number {
       case 'group':
         at += 3;
         break;
-      case 'noack':
-        at += 1;
-        break;
       default:
-        return 0;
+        at += 1;
     }
   }
   return 0;

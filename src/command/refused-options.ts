@@ -27,11 +27,10 @@ function refuseBlock(name: string): OptionsRefusal {
         case 'group':
           at += 3;
           break;
-        case 'noack':
-          at += 1;
-          break;
-        default:
+        case 'streams':
           return undefined;
+        default:
+          at += 1;
       }
     }
     return undefined;

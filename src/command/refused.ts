@@ -26,7 +26,9 @@ const newerThanRedis7: readonly string[] = (
   'arcount ardel ardelrange arget argetrange argrep arinfo arinsert arlastitems arlen armget armset arnext arop arring ' +
   'arscan arseek arset backup bless blmovem delex digest hgetdel himport hotkeys increx lmovem msetex ' +
   'sdiffcard sunioncard vadd vcard vdim vemb vgetattr vinfo vismember vlinks vrandmember vrange vrem vsetattr vsim ' +
-  'xackdel xcfgset xdelex xidmprecord xnack'
+  'xackdel xcfgset xdelex xidmprecord xnack ' +
+  'clusterscan commandlog delifeq ' +
+  'phcard phdel phdelprefix phexists phget phgetall phlongest phmget phmset phprefixes phscan phset'
 ).split(' ');
 
 /** Redis's own words where cluster mode is off; clients know them. */
@@ -35,6 +37,14 @@ const noClusterMode = 'ERR This instance has cluster support disabled';
 const keptByLog = 'durability is the Raft log and needs no command';
 const replicatedByLog = 'replication is by Raft and is not set up by clients';
 const internal = 'it is internal to Redis';
+const modules = 'the same code must run on every replica, and modules are not part of the log';
+
+/** As much of a name as an error repeats. */
+const nameBytesMax = 128;
+
+/** What the commands of the modules begin with that Redis 8 and Valkey are delivered with: search, JSON, time series and the like. */
+const modulePrefixes: readonly string[] =
+  'bf. cf. cms. ft. _ft. json. search. tdigest. timeseries. topk. ts.'.split(' ');
 
 /** Why a command is refused for good. */
 const refusedForGood: Readonly<Record<string, string>> = {
@@ -49,12 +59,15 @@ const refusedForGood: Readonly<Record<string, string>> = {
   slaveof: replicatedByLog,
   sync: replicatedByLog,
   migrate: 'keys leave and enter a cluster through its nodes only',
-  module: 'the same code must run on every replica, and modules are not part of the log',
+  module: modules,
   shutdown: 'stop the sidecar process instead',
+  'host:': 'it is a line of HTTP',
   lolwut: 'it serves no data',
   pfdebug: internal,
   pfselftest: internal,
+  post: 'it is a line of HTTP',
   'restore-asking': internal,
+  stralgo: 'Redis 7 has LCS instead',
   trimslots: internal,
 };
 
@@ -88,6 +101,13 @@ export function refusals(): Map<string, string> {
 /** The error of a command whose type the engine in use does not hold. `name` as in `xgroup|create`. */
 export function memoryEngineRefusal(name: string): string {
   return `ERR '${name}' is not supported yet by Outrigger's memory engine`;
+}
+
+/** The error of a module's command; undefined for a name that is none. Their names alone have dots. */
+export function moduleRefusal(name: string): string | undefined {
+  const lower = name.slice(0, nameBytesMax).toLowerCase();
+  const isModule = modulePrefixes.some((prefix) => lower.startsWith(prefix));
+  return isModule ? `ERR '${lower}' is refused by Outrigger: ${modules}` : undefined;
 }
 
 /** The error of a subcommand that its container does not answer. `name` as in `memory|doctor`. */

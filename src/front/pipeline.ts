@@ -10,6 +10,7 @@
 
 import { shardId, type ShardId } from '../base/ids.ts';
 import { keyIndexes } from '../command/keys.ts';
+import { moduleRefusal } from '../command/refused.ts';
 import { allCommands, fitsArity, type CommandSpec } from '../command/table.ts';
 import type { RequestDecoder } from '../resp/decoder.ts';
 import { errorReply, stringBytesMax } from '../resp/encoder.ts';
@@ -82,7 +83,9 @@ export class Pipeline {
     let spec = this.#names.find(request.view, request.argStart(0), request.argEnd(0));
     if (spec === undefined) {
       const args = request.args().map((argument) => argument.toString('latin1'));
-      this.#reject(connection, unknownCommandReply(args));
+      const module = moduleRefusal(args[0] ?? '');
+      const reply = module === undefined ? unknownCommandReply(args) : errorReply(module);
+      this.#reject(connection, reply);
       return undefined;
     }
     if (spec.subcommands !== undefined && request.argc > 1) {

@@ -62,13 +62,12 @@ test('a count that is none, or more than there are, leaves no keys', () => {
 });
 
 test('options that Redis refuses leave no streams', () => {
-  const lines = [
-    'xread streams a',
-    'xread foo streams a 0',
-    'xread streams',
-    'xread count streams',
-  ];
+  const lines = ['xread streams a', 'xread foo a 0', 'xread streams', 'xread count streams'];
   for (const line of [...lines, 'xread streams a b 0']) assert.deepEqual(keysOf(line), [], line);
+});
+
+test('options of newer servers do not hide streams', () => {
+  assert.deepEqual(keysOf('xread maxcount 5 maxsize 9 streams a b 0 0'), ['a', 'b']);
 });
 
 test('the last target of an option counts, and a value is never taken for an option', () => {
