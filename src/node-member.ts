@@ -93,7 +93,7 @@ class MemberPart implements NodePart {
 
   connected(peer: NodeId, lane: Lane, hello: Hello): void {
     if (lane === 'control') this.#formation.connected(peer, hello);
-    this.cluster.connected(peer, lane);
+    this.cluster.connected(peer, lane, hello);
   }
 
   disconnected(peer: NodeId, lane: Lane): void {
@@ -150,6 +150,7 @@ class MemberPart implements NodePart {
       send: (peer, payload) => {
         transport.send(peer, 'control', frameKind.formation, [payload]);
       },
+      admitProxy: (peer) => this.cluster.admitProxy(peer),
       onFormed: (formed) => {
         if (isStopping()) return;
         this.#starting = this.cluster.start(formed).catch(fail);

@@ -20,6 +20,7 @@ import { clusterId, type ClusterId, type NodeId } from '../base/ids.ts';
 import type { Identity, MemberIdentity } from '../log/log.ts';
 import type { Namespace } from '../shard/namespace.ts';
 import type { Hello, Refusal } from '../transport/transport.ts';
+import { encodeGreeting, parseGreeting, phases, type MemberGreeting } from './greeting.ts';
 import { parseJson, parseMembers } from './meta-state.ts';
 
 export interface FormationOptions {
@@ -34,6 +35,8 @@ export interface FormationOptions {
   readonly save: (identity: Identity) => Promise<void>;
   readonly newClusterId: () => ClusterId;
   readonly send: (peer: NodeId, payload: Uint8Array) => void;
+  /** Whether there is room for a proxy that may come. */
+  readonly admitProxy: (peer: Hello) => Refusal | undefined;
   /** The cluster has formed, now or in an earlier life; called once. */
   readonly onFormed: (identity: Identity) => void;
   readonly onFatal: (error: NodeError) => void;
@@ -42,15 +45,6 @@ export interface FormationOptions {
    * has yet to hear why. May be called again meanwhile.
    */
   readonly onDisagreement: (error: NodeError) => void;
-}
-
-interface Greeting {
-  readonly phase: Identity['phase'];
-  readonly members: readonly number[];
-  readonly shards: number;
-  readonly engine: string;
-  /** As JSON. */
-  readonly namespaces: string;
 }
 
 interface Proposal {
@@ -94,14 +88,9 @@ export class Formation {
     const { nodeId, memberId, incarnation, clusterId: cluster, phase } = this.#identity;
     const { members, shards, engine, namespaces: rows } = this.#options;
     const namespaces = JSON.stringify(rows);
-    const greeting: Greeting = { phase, members, shards, engine, namespaces };
-    return {
-      nodeId,
-      memberId,
-      incarnation,
-      clusterId: cluster,
-      greeting: JSON.stringify(greeting),
-    };
+    const said = { role: 'member', phase, members, shards, engine, namespaces } as const;
+    const greeting = encodeGreeting(said);
+    return { nodeId, memberId, incarnation, clusterId: cluster, greeting };
   }
 
   /** Judges a peer that has shown that it knows the secret. */
@@ -110,6 +99,7 @@ export class Formation {
     if (greeting === undefined) {
       return later(`node ${peer.nodeId} sent a greeting that this version does not know`);
     }
+    if (greeting.role === 'proxy') return this.#verifyProxy(peer);
     const known = this.#incarnations.get(peer.memberId) ?? 0;
     if (peer.incarnation < known) {
       return fatal(
@@ -128,10 +118,12 @@ export class Formation {
   }
 
   connected(peer: NodeId, hello: Hello): void {
+    const greeting = parseGreeting(hello.greeting);
+    if (greeting?.role !== 'member') return;
     this.#hellos.set(peer, hello);
     const { clusterId: cluster, phase } = this.#identity;
     if (phase === 'formed' && cluster !== undefined) {
-      if (parseGreeting(hello.greeting)?.phase !== 'formed') {
+      if (greeting.phase !== 'formed') {
         this.#send(peer, { kind: 'formed', clusterId: cluster });
       }
       return;
@@ -147,7 +139,8 @@ export class Formation {
   /** False where the frame makes no sense. */
   receive(from: NodeId, payload: Uint8Array): boolean {
     const note = parseNote(payload);
-    if (note === undefined) return false;
+    // Only members form a cluster.
+    if (note === undefined || !this.#hellos.has(from)) return false;
     switch (note.kind) {
       case 'propose':
         this.#agree(from, note);
@@ -164,8 +157,28 @@ export class Formation {
     }
   }
 
+  /** A proxy takes no part in forming: it may come before, and must belong to no other cluster afterwards. */
+  #verifyProxy(peer: Hello): Refusal | undefined {
+    const { clusterId: cluster, nodeId: here, members } = this.#identity;
+    if (cluster !== undefined && peer.clusterId !== undefined && peer.clusterId !== cluster) {
+      return later(
+        `proxy ${peer.nodeId} belongs to cluster ${peer.clusterId}, node ${here} to ${cluster}; ` +
+          'correct the address of this node in the configuration of the proxy',
+      );
+    }
+    const isMember = [...this.#options.members, ...members.map(({ nodeId }) => nodeId)].includes(
+      peer.nodeId,
+    );
+    if (isMember) {
+      return fatal(
+        `node ${peer.nodeId} is a member of the cluster, so no proxy can have its id; give the proxy another nodeId, or none`,
+      );
+    }
+    return this.#options.admitProxy(peer);
+  }
+
   /** Both sides are still forming: they must be configured alike, and remember the same proposal if any. */
-  #verifyForming(peer: Hello, greeting: Greeting): Refusal | undefined {
+  #verifyForming(peer: Hello, greeting: MemberGreeting): Refusal | undefined {
     const { members } = this.#options;
     const difference = this.#difference(peer.nodeId, greeting);
     if (difference !== undefined) {
@@ -183,7 +196,7 @@ export class Formation {
   }
 
   /** In what a peer is configured otherwise than this node, if in anything that a cluster agrees on. */
-  #difference(peer: NodeId, greeting: Greeting): string | undefined {
+  #difference(peer: NodeId, greeting: MemberGreeting): string | undefined {
     const { members, shards, engine, namespaces } = this.#options;
     const here = this.#identity.nodeId;
     const compared = [
@@ -329,8 +342,6 @@ export class Formation {
   }
 }
 
-const phases: readonly Identity['phase'][] = ['new', 'agreed', 'formed'];
-
 function fatal(reason: string): Refusal {
   return { kind: 'fatal', reason };
 }
@@ -341,17 +352,6 @@ function later(reason: string): Refusal {
 
 function listed(members: readonly MemberIdentity[]): string {
   return members.map(({ nodeId }) => nodeId).join(', ');
-}
-
-function parseGreeting(text: string): Greeting | undefined {
-  const json = parseJson(Buffer.from(text));
-  if (typeof json !== 'object' || json === null) return undefined;
-  const { phase, members, shards, engine, namespaces } = json as Record<string, unknown>;
-  const known = phases.find((name) => name === phase);
-  if (known === undefined || !Array.isArray(members) || typeof shards !== 'number')
-    return undefined;
-  if (typeof engine !== 'string' || typeof namespaces !== 'string') return undefined;
-  return { phase: known, members: members.map(Number), shards, engine, namespaces };
 }
 
 function parseNote(payload: Uint8Array): Note | undefined {

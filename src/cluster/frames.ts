@@ -11,6 +11,7 @@
  *     readAnswer u16 group | u48 read | u8 outcome | u32 place | replies
  *     replies    u32 count | (u32 length | bytes)…
  *     formation  JSON (cluster/formation)
+ *     view       JSON (cluster/view)
  *
  * Replies may be of any size together, so an answer is as many frames as it takes: each says at which place its first reply
  * stands. They come in order, those of one answer to a group without another of that group between them.
@@ -37,6 +38,7 @@ export const frameKind = {
   read: 20,
   readAnswer: 21,
   formation: 22,
+  view: 23,
 } as const;
 
 /** A command as it travels: views into the frame on arrival. */

@@ -35,7 +35,7 @@ import type { ReplicaSettings } from '../replica/settings.ts';
 import type { Namespace } from '../shard/namespace.ts';
 import { NamespaceTable, noNamespaces } from '../shard/namespace-table.ts';
 import { initialShardMap, type ShardMap } from '../shard/shard-map.ts';
-import type { Lane, Transport } from '../transport/transport.ts';
+import type { Hello, Lane, Refusal, Transport } from '../transport/transport.ts';
 import type { Cluster, ShardStatus, Submission } from './cluster.ts';
 import { Forward } from './forward.ts';
 import type { MetaState } from './meta-state.ts';
@@ -44,6 +44,8 @@ import type { Leader } from './origin.ts';
 import { Origins } from './origins.ts';
 import { firstLeader, initialMembers } from './placement.ts';
 import { Ticker } from './ticker.ts';
+import type { ViewFrame } from './view.ts';
+import { Watchers } from './watchers.ts';
 
 /** Ticks that pass before a new group's first leader stands: its peers are there by then. */
 const firstCampaignTicks = 2;
@@ -78,6 +80,7 @@ export class Member implements Cluster {
   readonly #meta: MetaEngine;
   readonly #ticker: Ticker;
   readonly #origins: Origins;
+  readonly #watchers: Watchers;
   /** By group. */
   readonly #replicas: Replica[] = [];
   #namespaces = noNamespaces;
@@ -121,6 +124,12 @@ export class Member implements Cluster {
       commandTimeoutMs: options.commandTimeoutMs,
       forward: this.#forward,
       leaderOf: (group) => this.#leaderOf(group),
+    });
+    this.#watchers = new Watchers({
+      self: nodeId,
+      timers: options.timers,
+      transport,
+      view: () => this.#tell(),
     });
     this.#meta = new MetaEngine({ onChanged: (state) => this.#metaChanged(state) });
     this.#ticker = new Ticker({
@@ -182,12 +191,19 @@ export class Member implements Cluster {
     if (!this.#isClosed) this.#ticker.start();
   }
 
+  /** Whether one more proxy may connect. */
+  admitProxy(peer: Hello): Refusal | undefined {
+    return this.#watchers.admit(peer);
+  }
+
   /** A lane to a peer is up. */
-  connected(peer: NodeId, lane: Lane): void {
+  connected(peer: NodeId, lane: Lane, hello: Hello): void {
+    this.#watchers.connected(peer, lane, hello);
     if (lane === 'data') this.#origins.connected(peer);
   }
 
   disconnected(peer: NodeId, lane: Lane): void {
+    this.#watchers.disconnected(peer, lane);
     if (lane !== 'data') return;
     this.#origins.disconnected(peer);
     for (const replica of this.#replicas) replica.peerUnreachable(peer);
@@ -195,6 +211,7 @@ export class Member implements Cluster {
 
   /** False where the frame makes no sense. */
   receive(from: NodeId, kind: number, payload: Uint8Array): boolean {
+    if (this.#watchers.has(from) && !this.#watchers.mayReceive(kind)) return false;
     if (kind < 16) return this.#peers.receive(from, kind, payload);
     return this.#forward.receive(from, kind, payload);
   }
@@ -327,6 +344,17 @@ export class Member implements Cluster {
     if (replica === undefined) return;
     if (group === metaGroup) this.#formMeta(replica);
     this.#origins.leaderChanged(group);
+    this.#watchers.changed();
+  }
+
+  /** What proxies are told. */
+  #tell(): ViewFrame | undefined {
+    const meta = this.#meta.state;
+    if (meta === undefined) return undefined;
+    const leaders = this.#replicas.map(({ group, leader, term: inTerm }) => {
+      return { group, leader, term: inTerm };
+    });
+    return { clusterId: meta.clusterId, meta, leaders };
   }
 
   /** The first leader of the meta group writes down what the cluster was formed with. */
@@ -349,6 +377,7 @@ export class Member implements Cluster {
     this.#ticks += 1;
     for (const replica of this.#replicas) replica.tick(this.#ticks);
     this.#origins.tick();
+    this.#watchers.tick();
     if (this.#ticks === firstCampaignTicks) this.#firstCampaigns();
   }
 
@@ -373,5 +402,6 @@ export class Member implements Cluster {
     }
     this.#namespaces = new NamespaceTable(namespaces);
     for (const call of this.#whenReady.splice(0)) call();
+    this.#watchers.changed();
   }
 }

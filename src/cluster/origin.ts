@@ -93,6 +93,12 @@ export class Origin {
     this.#options = options;
   }
 
+  /** Nothing is under way, and no session is being opened. */
+  get isIdle(): boolean {
+    const { length: waiting } = this.#waiting;
+    return waiting === 0 && this.#unanswered.length === 0 && this.#session.kind !== 'opening';
+  }
+
   /** Takes a submission; it leaves with `flush`, at the end of the turn. */
   submit(submission: Submission): void {
     const size = submission.bytes.length;

@@ -53,6 +53,11 @@ export class Origins {
     return this.#pendingCommands >= pendingCommandsMax || this.#pendingBytes >= pendingBytesMax;
   }
 
+  /** Nobody waits for an answer, and nothing has to be sent again. */
+  get isIdle(): boolean {
+    return this.#pendingCommands === 0 && this.#groups.every(({ origin }) => origin.isIdle);
+  }
+
   onDrained(call: () => void): void {
     this.#whenDrained.push(call);
   }

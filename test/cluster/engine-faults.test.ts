@@ -7,7 +7,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FickleEngine } from '../support/fickle-engine.ts';
 import { VirtualCluster, type VirtualClusterOptions } from '../support/virtual-cluster.ts';
-import type { Call, VirtualNode } from '../support/virtual-node.ts';
+import type { Call } from '../support/virtual-calls.ts';
+import type { VirtualNode } from '../support/virtual-node.ts';
 
 /** A cluster, and the engine of each node, whose data outlives the node's processes. */
 class Scene {

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { frameKind } from '../../src/cluster/frames.ts';
 import { FickleEngine } from '../support/fickle-engine.ts';
 import { VirtualCluster } from '../support/virtual-cluster.ts';
-import type { Call, VirtualNode } from '../support/virtual-node.ts';
+import type { Call } from '../support/virtual-calls.ts';
+import type { VirtualNode } from '../support/virtual-node.ts';
 
 /** What clients of `key` were told, against what is there: each acknowledged INCR counts once, one in doubt at most once. */
 async function assertCounted(

@@ -14,6 +14,7 @@ import { VirtualCluster, type VirtualClusterOptions } from '../support/virtual-c
 const only = process.env['FAULT_SEED'];
 const many = process.env['FAULT_SEEDS'];
 const first = only === undefined ? 1 : Number(only);
+const commandTimeoutMs = 2_000;
 /** How long a cluster is in trouble. */
 const troubleMs = 4_000;
 
@@ -24,7 +25,7 @@ interface Run {
 }
 
 async function run(seed: number, options: VirtualClusterOptions): Promise<Run> {
-  const cluster = await new VirtualCluster({ ...options, seed, commandTimeoutMs: 2_000 }).form();
+  const cluster = await new VirtualCluster({ ...options, seed, commandTimeoutMs }).form();
   const history = new History(cluster);
   const { random, time } = cluster;
   const untilMs = time.nowMs + troubleMs;
@@ -39,13 +40,22 @@ async function run(seed: number, options: VirtualClusterOptions): Promise<Run> {
       mend(cluster, 0.6);
       nextMendMs = time.nowMs + randomInteger(random, 50, 2_500);
     }
-    for (const node of cluster.nodes) history.act(node);
+    for (const node of [...cluster.nodes, ...cluster.proxies]) history.act(node);
     await cluster.advance(randomInteger(random, 0, 25));
   }
   mend(cluster, 1);
   cluster.diskMs = () => 0;
+  // What proxies have under way is answered by then, or given up.
+  if (cluster.proxies.length > 0) await cluster.advance(2 * commandTimeoutMs);
   await cluster.converge();
   await history.judge();
+  for (const proxy of cluster.proxies) {
+    const reads = [
+      await cluster.read(proxy, 'GET counter'),
+      await cluster.read(cluster.node(1), 'GET counter'),
+    ];
+    assert.equal(reads[0], reads[1]);
+  }
   await cluster.converge();
   return { replies: history.replies, digest: await cluster.node(1).digest() };
 }
@@ -70,6 +80,10 @@ test('in random trouble three nodes answer right, and end equal', async () => {
 // Seed 30 once made a node that had just stepped down send its question for an index on to the next leader.
 test('in random trouble five nodes that read by ReadIndex answer right, and end equal', async () => {
   await runAll(60, { nodes: 5, reads: 'read-index' });
+});
+
+test('in random trouble proxies answer right, whatever becomes of the members they know', async () => {
+  await runAll(40, { proxies: 2 });
 });
 
 test('a seed gives the same run every time', async () => {

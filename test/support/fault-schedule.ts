@@ -16,7 +16,23 @@ const other = (cluster: VirtualCluster, node: VirtualNode): VirtualNode => {
   return found;
 };
 
-const faults: readonly Fault[] = [
+/** Between a node and a proxy, if there is one. */
+const proxyFaults: readonly Fault[] = [
+  (cluster, node) => {
+    for (const { id } of cluster.proxies) cluster.network.cut(node.id, id);
+  },
+  (cluster, node) => {
+    for (const { id } of cluster.proxies) cluster.network.cut(id, node.id);
+  },
+  (cluster, node) => {
+    for (const { id } of cluster.proxies) cluster.network.disconnect(node.id, id);
+  },
+  (cluster) => {
+    for (const proxy of cluster.proxies) if (cluster.random.next() < 0.5) proxy.crash();
+  },
+];
+
+const nodeFaults: readonly Fault[] = [
   (_cluster, node) => node.crash(),
   (_cluster, node) => node.crashAfterWrite(),
   (_cluster, node) => node.pause(),
@@ -50,6 +66,7 @@ export async function harm(cluster: VirtualCluster): Promise<void> {
   const leader = cluster.findLeader();
   const anyNode = nodes[randomInteger(random, 0, nodes.length - 1)];
   const node = leader !== undefined && random.next() < 0.5 ? leader : anyNode;
+  const faults = cluster.proxies.length > 0 ? [...nodeFaults, ...proxyFaults] : nodeFaults;
   const fault = faults[randomInteger(random, 0, faults.length - 1)];
   assert.ok(node !== undefined && fault !== undefined);
   await fault(cluster, node);
@@ -67,6 +84,9 @@ export function mend(cluster: VirtualCluster, share: number): void {
     node.wallOffsetMs = 0;
     if (!node.isUp) node.start();
     node.resume();
+  }
+  for (const proxy of cluster.proxies) {
+    if (!proxy.isUp && random.next() < share) proxy.start();
   }
   if (random.next() < share) cluster.heal();
 }

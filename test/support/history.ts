@@ -10,8 +10,8 @@
 
 import assert from 'node:assert/strict';
 import { randomInteger } from '../../src/base/random.ts';
-import type { VirtualCluster } from './virtual-cluster.ts';
-import type { Call, VirtualNode } from './virtual-node.ts';
+import type { Asked, VirtualCluster } from './virtual-cluster.ts';
+import type { Call } from './virtual-calls.ts';
 
 /** Bounds of what a read that begins now may see of a register. */
 interface Register {
@@ -41,16 +41,20 @@ export class History {
   }
 
   /** Some commands at a node that is up, as its clients happen to send them. */
-  act(node: VirtualNode): void {
+  act(node: Asked): void {
     const { random } = this.#cluster;
     if (!node.isReady) return;
     const kind = randomInteger(random, 0, 9);
     if (kind < 2) this.#write(node);
-    else if (kind < 6)
-      this.#readRegister(node, randomInteger(random, 1, this.#cluster.nodes.length));
+    else if (kind < 6) this.#readRegister(node, randomInteger(random, 1, this.#clients));
     else if (kind < 8) this.#increment(node);
     else if (kind < 9) this.#setLock(node);
     else this.#readLock(node);
+  }
+
+  /** Ids of those who take commands begin with 1. */
+  get #clients(): number {
+    return this.#cluster.nodes.length + this.#cluster.proxies.length;
   }
 
   /** What is there in the end, against what was answered. */
@@ -87,7 +91,7 @@ export class History {
     this.#underWay.set(slot, (this.#underWay.get(slot) ?? 1) - 1);
   }
 
-  #write(node: VirtualNode): void {
+  #write(node: Asked): void {
     const key = `register${node.id}`;
     const register = this.#register(key);
     const slot = `write ${node.id}`;
@@ -103,7 +107,7 @@ export class History {
     });
   }
 
-  #readRegister(node: VirtualNode, owner: number): void {
+  #readRegister(node: Asked, owner: number): void {
     const key = `register${owner}`;
     const register = this.#register(key);
     const { atLeast } = register;
@@ -122,7 +126,7 @@ export class History {
     );
   }
 
-  #increment(node: VirtualNode): void {
+  #increment(node: Asked): void {
     const slot = `increment ${node.id}`;
     const call = this.#start(slot, () =>
       node.call('INCR counter', 'log', 0, (done) => this.#ended(slot, done)),
@@ -130,7 +134,7 @@ export class History {
     if (call !== undefined) this.#increments.push(call);
   }
 
-  #setLock(node: VirtualNode): void {
+  #setLock(node: Asked): void {
     const slot = `lock ${node.id}`;
     const lock: Lock = { isGone: false, isSet: false };
     const ttlMs = randomInteger(this.#cluster.random, 1, 800);
@@ -144,7 +148,7 @@ export class History {
     if (call !== undefined) this.#locks.push(lock);
   }
 
-  #readLock(node: VirtualNode): void {
+  #readLock(node: Asked): void {
     if (this.#locks.length === 0) return;
     const newest = this.#locks.length - 1;
     const key = randomInteger(this.#cluster.random, Math.max(0, newest - 4), newest);

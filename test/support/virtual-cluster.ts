@@ -16,12 +16,16 @@ import { replicaSettings } from '../../src/replica/settings.ts';
 import type { Namespace } from '../../src/shard/namespace.ts';
 import { MemoryNetwork } from '../../src/transport/memory-transport.ts';
 import type { Lane } from '../../src/transport/transport.ts';
-import { VirtualNode, type Call, type SentFrame } from './virtual-node.ts';
+import type { Call } from './virtual-calls.ts';
+import { VirtualNode, type SentFrame } from './virtual-node.ts';
+import { VirtualProxy } from './virtual-proxy.ts';
 import { VirtualProcess, VirtualTime } from './virtual-time.ts';
 
 export interface VirtualClusterOptions {
   readonly seed?: number;
   readonly nodes?: number;
+  /** Their ids follow those of the nodes. */
+  readonly proxies?: number;
   readonly shards?: number;
   readonly reads?: ReplicaSettings['reads'];
   readonly commandTimeoutMs?: number;
@@ -29,6 +33,9 @@ export interface VirtualClusterOptions {
   /** Stands between replicas and the engine. */
   readonly wrapEngine?: (create: () => Engine, node: NodeId, shard: ShardId) => Engine;
 }
+
+/** Who takes commands of clients. */
+export type Asked = Pick<VirtualNode, 'id' | 'isReady' | 'log' | 'read' | 'call'>;
 
 /** Long enough for any healthy cluster to do anything. */
 const patienceMs = 30_000;
@@ -39,6 +46,7 @@ export class VirtualCluster {
   readonly random: Random;
   readonly shards: number;
   readonly nodes: readonly VirtualNode[];
+  readonly proxies: readonly VirtualProxy[];
   /** How long a frame travels, ms; 0 is until the end of the turn. */
   delayMs: (from: NodeId, to: NodeId, lane: Lane) => number = () => 0;
   /** How long a write takes, ms. */
@@ -80,6 +88,19 @@ export class VirtualCluster {
           wrapEngine: (create, shard) => options.wrapEngine?.(create, id, shard) ?? create(),
         }),
     );
+    this.proxies = Array.from(
+      { length: options.proxies ?? 0 },
+      (_, place) =>
+        new VirtualProxy({
+          id: nodeId(nodes + place + 1),
+          members,
+          commandTimeoutMs,
+          time: this.time,
+          network: this.network,
+          seed: () => randomInteger(this.random, 0, 2 ** 31),
+          onSend: (frame) => this.onSend(frame),
+        }),
+    );
   }
 
   node(id: number): VirtualNode {
@@ -92,6 +113,8 @@ export class VirtualCluster {
   async form(): Promise<this> {
     for (const node of this.nodes) node.start();
     await this.until('the cluster forms', () => this.isServing());
+    for (const proxy of this.proxies) proxy.start();
+    await this.until('proxies know it', () => this.proxies.every(({ isReady }) => isReady));
     return this;
   }
 
@@ -157,17 +180,17 @@ export class VirtualCluster {
   }
 
   /** The reply to a command that goes through the log. */
-  async write(node: VirtualNode, line: string): Promise<string | undefined> {
+  async write(node: Asked, line: string): Promise<string | undefined> {
     return (await this.finished(node.log(line))).outcome;
   }
 
-  async read(node: VirtualNode, line: string): Promise<string | undefined> {
+  async read(node: Asked, line: string): Promise<string | undefined> {
     return (await this.finished(node.read(line))).outcome;
   }
 
-  /** Cuts a node off from the others, both ways. */
+  /** Cuts a node off from all others, both ways. */
   isolate(node: VirtualNode): void {
-    for (const other of this.others(node)) {
+    for (const other of [...this.others(node), ...this.proxies]) {
       this.network.cut(node.id, other.id);
       this.network.cut(other.id, node.id);
     }

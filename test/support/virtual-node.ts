@@ -4,9 +4,9 @@
 
 import assert from 'node:assert/strict';
 import { NodeError } from '../../src/base/errors.ts';
-import { clusterId, memberId, shardId, type NodeId, type ShardId } from '../../src/base/ids.ts';
+import { clusterId, memberId, type NodeId, type ShardId } from '../../src/base/ids.ts';
 import { seededRandom } from '../../src/base/random.ts';
-import type { ShardStatus, Submission, SubmitFailure } from '../../src/cluster/cluster.ts';
+import type { ShardStatus, Submission } from '../../src/cluster/cluster.ts';
 import { Formation } from '../../src/cluster/formation.ts';
 import { frameKind } from '../../src/cluster/frames.ts';
 import { Member } from '../../src/cluster/member.ts';
@@ -19,7 +19,7 @@ import type { ReplicaSettings } from '../../src/replica/settings.ts';
 import type { Namespace } from '../../src/shard/namespace.ts';
 import { MemoryTransport, type MemoryNetwork } from '../../src/transport/memory-transport.ts';
 import type { Hello, Lane, Refusal, Transport } from '../../src/transport/transport.ts';
-import { encode, words } from './commands.ts';
+import { Calls, type Call } from './virtual-calls.ts';
 import { VirtualProcess, type VirtualTime } from './virtual-time.ts';
 
 export interface SentFrame {
@@ -29,32 +29,6 @@ export interface SentFrame {
   readonly kind: number;
   readonly payload: Uint8Array;
   readonly wasTaken: boolean;
-}
-
-/** A command that a client gave to a node. */
-export class Call {
-  readonly line: string;
-  readonly startMs: number;
-  endMs: number | undefined;
-  /** The reply, or why there is none. `lost`: the client's node died. */
-  outcome: string | undefined;
-  isReplied = false;
-
-  constructor(line: string, startMs: number) {
-    this.line = line;
-    this.startMs = startMs;
-  }
-
-  get isDone(): boolean {
-    return this.outcome !== undefined;
-  }
-
-  finish(outcome: string, atMs: number, isReplied: boolean): void {
-    assert.equal(this.outcome, undefined, 'a submission is answered once');
-    this.outcome = outcome;
-    this.isReplied = isReplied;
-    this.endMs = atMs;
-  }
 }
 
 export interface VirtualNodeOptions {
@@ -107,11 +81,12 @@ export class VirtualNode {
   /** One line for each refusal that may pass. */
   readonly warnings: string[] = [];
   readonly #options: VirtualNodeOptions;
-  readonly #calls = new Set<Call>();
+  readonly #calls: Calls;
   #life: Life | undefined;
 
   constructor(options: VirtualNodeOptions) {
     this.#options = options;
+    this.#calls = new Calls(options.time);
     this.id = options.id;
     this.members = options.members;
     this.shards = options.shards;
@@ -242,25 +217,7 @@ export class VirtualNode {
   }
 
   call(line: string, path: Submission['path'], shard: number, then?: (call: Call) => void): Call {
-    const { time } = this.#options;
-    const call = new Call(line, time.nowMs);
-    this.#calls.add(call);
-    let isReturned = false;
-    const finish = (outcome: string, isReplied: boolean): void => {
-      assert.ok(isReturned, 'nothing is answered before submit returns');
-      if (!this.#calls.delete(call)) return;
-      call.finish(outcome, time.nowMs, isReplied);
-      then?.(call);
-    };
-    this.member.submit(shardId(shard), {
-      path,
-      database: 0,
-      bytes: encode(words(line)),
-      settle: (reply) => finish(reply.trimEnd(), true),
-      fail: (failure: SubmitFailure) => finish(failure, false),
-    });
-    isReturned = true;
-    return call;
+    return this.#calls.begin(this.member, { line, path, shard, whenDone: then });
   }
 
   // -- Wiring --------------------------------------------------------------------------------------
@@ -311,6 +268,7 @@ export class VirtualNode {
       send: (peer, payload) => {
         watched.send(peer, 'control', frameKind.formation, [payload]);
       },
+      admitProxy: (peer) => life.member?.admitProxy(peer),
       onFormed: (formed) => {
         this.#startMember(life, formed);
       },
@@ -385,7 +343,7 @@ export class VirtualNode {
         process.run(() => {
           if (lane === 'control') formation.connected(peer, hello);
           time.promised();
-          member.connected(peer, lane);
+          member.connected(peer, lane, hello);
         }),
       onDisconnected: (peer, lane) =>
         process.run(() => {
@@ -460,8 +418,7 @@ export class VirtualNode {
   #end(life: Life): void {
     this.#life = undefined;
     life.process.isDead = true;
-    for (const call of this.#calls) call.finish('lost', this.#options.time.nowMs, false);
-    this.#calls.clear();
+    this.#calls.lose();
     life.transport?.close().catch((cause: unknown) => {
       throw cause;
     });
