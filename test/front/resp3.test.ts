@@ -1,17 +1,23 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import fc from 'fast-check';
 import { lookupCommand } from '../../src/command/table.ts';
 import { shapeOf } from '../../src/front/resp3-shapes.ts';
 import { toResp3 } from '../../src/front/resp3.ts';
 import { allCases } from '../differential/cases.ts';
+import { compareSequence, sequenceOf } from '../differential/sequence.ts';
 import { compareCase } from '../differential/suite.ts';
 import { connectTarget } from '../differential/target.ts';
 import type { Target } from '../differential/target.ts';
+import { anyCommand } from '../differential/typed-generator.ts';
 import { exchange } from '../support/exchange.ts';
 import { FakeCluster } from '../support/fake-cluster.ts';
 import { startRedis } from '../support/redis-server.ts';
 import type { RedisServer } from '../support/redis-server.ts';
 import { startFront } from '../support/test-front.ts';
+
+/** How many random ones are run. */
+const sequences = 100;
 
 /** The reply of RESP2 to a command, in RESP3. */
 function inResp3(args: readonly string[], reply: string): string {
@@ -99,6 +105,17 @@ describe('replies of RESP2 become those that Redis gives in RESP3', () => {
   for (const [name, lines] of Object.entries(allCases)) {
     test(name, () => compareCase(lines, targets));
   }
+
+  test('after any sequence of commands', async (t) => {
+    const seed = Number(process.env['FAST_CHECK_SEED'] ?? Date.now() % 2 ** 31);
+    t.diagnostic(`seed ${seed}`);
+    await fc.assert(
+      fc.asyncProperty(sequenceOf(anyCommand), (commands) =>
+        compareSequence(commands, targets, 'redis'),
+      ),
+      { seed, numRuns: sequences },
+    );
+  });
 });
 
 /** Values that differ from server to server, and what COMMAND tells of a command beside its table row. */
