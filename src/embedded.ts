@@ -108,7 +108,7 @@ export class Outrigger {
     if (this.#cluster.isFull) throw failureOf('busy');
     const reply = await new Promise<string>((settle, reject) => {
       const fail = (failure: SubmitFailure): void => reject(failureOf(failure));
-      this.#cluster.submit(shard, { path, database: 0, bytes, settle, fail });
+      this.#cluster.submit(shard, { path, isAlone: false, database: 0, bytes, settle, fail });
     });
     if (isErrorReply(reply)) throw new TypeError(reply.slice(1).trimEnd());
     return reply;

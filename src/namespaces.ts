@@ -40,6 +40,7 @@ export async function changeNamespaces(
   const reply = await new Promise<string>((settle, reject) => {
     member.submitMeta({
       path: 'log',
+      isAlone: false,
       database: 0,
       bytes: encodeNamespaces(state.version, next),
       settle,

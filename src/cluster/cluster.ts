@@ -20,6 +20,11 @@ export interface Submission {
    * not answered yet.
    */
   readonly path: 'read' | 'log';
+  /**
+   * Of a command that the leader resolves before it is logged (`resolved` in the command table): it travels as a group of its own, and
+   * waits at the leader until everything before it is applied.
+   */
+  readonly isAlone: boolean;
   /** 0…15. */
   readonly database: number;
   /**

@@ -381,6 +381,8 @@ function bytesOf(answer: GroupAnswer): number {
 }
 
 /** What must hold of a group before it may enter the log, where it would stop every replica. */
-function isWellFormed({ session, sequence, acknowledged, body, count }: CommandGroup): boolean {
+function isWellFormed(group: CommandGroup): boolean {
+  const { session, sequence, acknowledged, isAlone, body, count } = group;
+  if (isAlone && count !== 1) return false;
   return session !== 0 && acknowledged < sequence && decodeCommands(body, count) !== undefined;
 }

@@ -368,7 +368,15 @@ export class Member implements Cluster {
     const form = encodeForm({ clusterId, members, shardMap, engine, namespaces });
     const body = encodeCommands([{ database: 0, bytes: form }]);
     replica.logUnsessioned(
-      { kind: 'commands', session: noSession, sequence: 0, acknowledged: 0, count: 1, body },
+      {
+        kind: 'commands',
+        session: noSession,
+        sequence: 0,
+        acknowledged: 0,
+        isAlone: false,
+        count: 1,
+        body,
+      },
       () => undefined,
     );
   }

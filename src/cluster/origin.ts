@@ -1,7 +1,7 @@
 /**
  * This node's commands on their way through one shard's log, and their replies on the way back: exactly once.
  *
- * What is submitted in one turn becomes one group. A group gets the session's next sequence when it is first sent, and keeps it: after a
+ * What is submitted in one turn becomes one group, but a command that has to be resolved is a group of its own. A group gets the session's next sequence when it is first sent, and keeps it: after a
  * change of leader or term, or a broken connection, every unanswered group is sent again in order, before
  * newer ones, and the replicated session tells the leader which of them were applied (`replica/sessions`).
  *
@@ -52,6 +52,7 @@ interface Unanswered {
   /** Emptied when they fail: then the sequence is sent without commands. */
   submissions: readonly Submission[];
   body: Uint8Array;
+  isAlone: boolean;
   readonly deadlineMs: number;
   isAnswered: boolean;
   /** How often it was sent, and which of all sends was its last. */
@@ -61,6 +62,8 @@ interface Unanswered {
 
 interface Waiting {
   readonly submissions: Submission[];
+  /** Its one submission travels alone. */
+  readonly isAlone: boolean;
   readonly deadlineMs: number;
   bytes: number;
 }
@@ -101,15 +104,18 @@ export class Origin {
 
   /** Takes a submission; it leaves with `flush`, at the end of the turn. */
   submit(submission: Submission): void {
-    const size = submission.bytes.length;
-    if (this.#turn === undefined || this.#turn.bytes + size > groupBytesMax) {
+    const { isAlone, bytes } = submission;
+    const size = bytes.length;
+    let turn = this.#turn;
+    if (turn === undefined || isAlone || turn.bytes + size > groupBytesMax) {
       const nowMs = this.#options.clock.monotonicMs();
       const deadlineMs = nowMs + this.#options.commandTimeoutMs;
-      this.#turn = { submissions: [], deadlineMs, bytes: 0 };
-      this.#waiting.push(this.#turn);
+      turn = { submissions: [], isAlone, deadlineMs, bytes: 0 };
+      this.#waiting.push(turn);
     }
-    this.#turn.submissions.push(submission);
-    this.#turn.bytes += size;
+    turn.submissions.push(submission);
+    turn.bytes += size;
+    this.#turn = isAlone ? undefined : turn;
   }
 
   /** Sends what waits, as far as leader, session and window allow. */
@@ -227,7 +233,8 @@ export class Origin {
     let size = first.bytes;
     for (;;) {
       const next = this.#waiting[0];
-      if (next === undefined || size + next.bytes > groupBytesMax) break;
+      if (next === undefined || first.isAlone || next.isAlone) break;
+      if (size + next.bytes > groupBytesMax) break;
       this.#waiting.shift();
       for (const submission of next.submissions) submissions.push(submission);
       size += next.bytes;
@@ -236,6 +243,7 @@ export class Origin {
       sequence: this.#acknowledged + this.#unanswered.length + 1,
       submissions,
       body: encodeCommands(submissions),
+      isAlone: first.isAlone,
       deadlineMs: first.deadlineMs,
       isAnswered: false,
       sends: 0,
@@ -257,6 +265,7 @@ export class Origin {
       session: sessionId(this.#session.id),
       sequence: group.sequence,
       acknowledged: this.#acknowledged,
+      isAlone: group.isAlone,
       count: group.submissions.length,
       body: group.body,
     });
@@ -301,6 +310,7 @@ export class Origin {
       this.#unansweredBytes -= group.body.length;
       group.submissions = noSubmissions;
       group.body = noBody;
+      group.isAlone = false;
       this.#fail(submissions, 'in-doubt');
     }
   }
@@ -314,14 +324,14 @@ export class Origin {
     this.#unansweredBytes = 0;
     const again: Waiting[] = [];
     for (const group of this.#unanswered.splice(0)) {
-      const { submissions, deadlineMs } = group;
+      const { submissions, isAlone, deadlineMs } = group;
       if (group.sends > 1 || group.lastSend < refused.lastSend) {
         this.#fail(submissions, 'in-doubt');
         continue;
       }
       if (submissions.length === 0) continue;
       const bytes = submissions.reduce((sum, submission) => sum + submission.bytes.length, 0);
-      again.push({ submissions: [...submissions], deadlineMs, bytes });
+      again.push({ submissions: [...submissions], isAlone, deadlineMs, bytes });
     }
     this.#waiting.unshift(...again);
     this.flush();

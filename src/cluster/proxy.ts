@@ -169,7 +169,7 @@ export class Proxy implements Cluster {
         reject(
           new NodeError('cluster-down', 'no leader of the shard was found in time; try again'),
         );
-      this.submit(shard, { ...command, path: 'read', settle, fail });
+      this.submit(shard, { ...command, path: 'read', isAlone: false, settle, fail });
     });
   }
 

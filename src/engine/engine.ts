@@ -103,8 +103,8 @@ export interface Engine {
   read(read: EngineRead, done: (replies: readonly ReadReply[]) => void): void;
   /**
    * At a leader: turns a command whose effect no replica could compute alone (`resolved` in the command table) into what has to be
-   * logged in its place, at the leader's time. Called when every earlier entry is applied and none is in flight; nothing is applied until `done`. Changes
-   * nothing that a client could see. `done(undefined)`: it cannot now.
+   * logged in its place, at the leader's time. Called when every earlier entry is applied and none with commands is in flight; none is applied until
+   * `done`. What is logged is applied at the same time or later. Changes nothing that a client could see. `done(undefined)`: it cannot now.
    */
   resolve(
     command: EngineCommand,

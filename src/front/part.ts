@@ -34,6 +34,8 @@ export function submitPart(options: PartOptions): void {
 
 class PartSubmission implements Submission {
   readonly path: Path;
+  /** No command that concerns several shards is resolved. */
+  readonly isAlone = false;
   readonly database: number;
   readonly bytes: Uint8Array;
   readonly #options: PartOptions;

@@ -137,8 +137,7 @@ export class Pipeline {
     connection.client.lastCommand = spec.name;
     connection.shardOrder.begin(shard, path);
     const bytes = request.commandBytes();
-    const { name } = spec;
-    const submission = new CommandSubmission({ name, path, bytes, shard, connection, statistics });
+    const submission = new CommandSubmission({ spec, path, bytes, shard, connection, statistics });
     connection.expect(submission);
     cluster.submit(shard, submission);
     return true;

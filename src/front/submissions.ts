@@ -4,6 +4,7 @@
 
 import type { ShardId } from '../base/ids.ts';
 import type { Submission, SubmitFailure } from '../cluster/cluster.ts';
+import type { CommandSpec } from '../command/table.ts';
 import type { Connection } from './connection.ts';
 import { failureReply } from './error-replies.ts';
 import type { Slot } from './order-queue.ts';
@@ -14,6 +15,7 @@ import type { FrontStatistics } from './statistics.ts';
 /** A command that one shard answers: the usual case. */
 export class CommandSubmission implements Submission, Slot {
   readonly path: Path;
+  readonly isAlone: boolean;
   readonly database: number;
   readonly bytes: Uint8Array;
   readonly isSilent: boolean;
@@ -25,8 +27,7 @@ export class CommandSubmission implements Submission, Slot {
   readonly #statistics: FrontStatistics;
 
   constructor(options: {
-    /** Of the command's row. */
-    readonly name: string;
+    readonly spec: CommandSpec;
     readonly path: Path;
     readonly bytes: Uint8Array;
     readonly shard: ShardId;
@@ -34,11 +35,12 @@ export class CommandSubmission implements Submission, Slot {
     readonly statistics: FrontStatistics;
   }) {
     this.path = options.path;
+    this.isAlone = options.spec.effect === 'resolved';
     this.database = options.connection.client.database;
     this.bytes = options.bytes;
     const { client } = options.connection;
     this.isSilent = client.isSilent;
-    this.resp3Shape = client.resp3ShapeOf(options.name, options.connection.request);
+    this.resp3Shape = client.resp3ShapeOf(options.spec.name, options.connection.request);
     this.reply = undefined;
     this.next = undefined;
     this.#shard = options.shard;

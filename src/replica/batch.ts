@@ -7,6 +7,7 @@
  *     entry     u8 version = 1 | u48 timeMs | u32 groups | group…
  *     commands  u8 kind = 1 | u48 session | u48 sequence | u48 acknowledged | u32 count | u32 bytes | command…
  *     command   u8 database | u32 length | RESP bytes
+ *     alone     u8 kind = 3 | the rest as commands; on its way to the leader only, never in an entry
  *     open      u8 kind = 2 | u32 node | 8 bytes member id | u32 incarnation | u32 nonce
  *
  * Decoding bounds everything by the bytes that are there. A committed entry that does not decode stops the replica.
@@ -27,6 +28,7 @@ import { asBuffer } from './bytes.ts';
 const version = 1;
 const kindCommands = 1;
 const kindOpen = 2;
+const kindAlone = 3;
 const entryHeaderBytes = 1 + 6 + 4;
 const commandsHeaderBytes = 1 + 6 + 6 + 6 + 4 + 4;
 const commandHeaderBytes = 1 + 4;
@@ -41,6 +43,11 @@ export interface CommandGroup {
   readonly sequence: number;
   /** The origin has the replies of all its groups up to this one; they may be forgotten. */
   readonly acknowledged: number;
+  /**
+   * The leader has to resolve its command before it is logged: no replica could compute the effect alone. Invariant: such a group has one
+   * command, and an entry has no such group.
+   */
+  readonly isAlone: boolean;
   readonly count: number;
   /** `count` commands in the layout above. */
   readonly body: Uint8Array;
@@ -118,7 +125,10 @@ export function encodeBatch(batch: Batch): Uint8Array {
   buffer[0] = version;
   buffer.writeUIntBE(batch.timeMs, 1, 6);
   let at = buffer.writeUInt32BE(batch.groups.length, 7);
-  for (const group of batch.groups) at = writeGroup(buffer, at, group);
+  for (const group of batch.groups) {
+    assert(group.kind === 'open' || !group.isAlone, 'what enters the log is resolved');
+    at = writeGroup(buffer, at, group);
+  }
   assert(at === size, 'a batch fills its buffer');
   return buffer;
 }
@@ -134,6 +144,7 @@ export function decodeBatch(data: Uint8Array): Batch | undefined {
   while (groups.length < count) {
     const read = readGroup(buffer, at);
     if (read === undefined) return undefined;
+    if (read.group.kind === 'commands' && read.group.isAlone) return undefined;
     groups.push(read.group);
     at = read.end;
   }
@@ -148,7 +159,7 @@ function writeGroup(buffer: Buffer, start: number, group: Group): number {
     at = buffer.writeUInt32BE(group.incarnation, at);
     return buffer.writeUInt32BE(group.nonce, at);
   }
-  let at = buffer.writeUInt8(kindCommands, start);
+  let at = buffer.writeUInt8(group.isAlone ? kindAlone : kindCommands, start);
   at = buffer.writeUIntBE(group.session, at, 6);
   at = buffer.writeUIntBE(group.sequence, at, 6);
   at = buffer.writeUIntBE(group.acknowledged, at, 6);
@@ -175,7 +186,9 @@ function readGroup(
     };
     return { group, end };
   }
-  if (kind !== kindCommands || start + commandsHeaderBytes > buffer.length) return undefined;
+  const isAlone = kind === kindAlone;
+  if ((kind !== kindCommands && !isAlone) || start + commandsHeaderBytes > buffer.length)
+    return undefined;
   const bodyStart = start + commandsHeaderBytes;
   const end = bodyStart + buffer.readUInt32BE(start + 23);
   if (end > buffer.length) return undefined;
@@ -184,6 +197,7 @@ function readGroup(
     session: sessionId(buffer.readUIntBE(start + 1, 6)),
     sequence: buffer.readUIntBE(start + 7, 6),
     acknowledged: buffer.readUIntBE(start + 13, 6),
+    isAlone,
     count: buffer.readUInt32BE(start + 19),
     body: buffer.subarray(bodyStart, end),
   };

@@ -7,12 +7,13 @@
  * Invariant: proposals, reads, lease and what came early belong to one term; when it ends they are abandoned.
  */
 
+import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import { term, type GroupId, type NodeId, type Term } from '../base/ids.ts';
 import type { Engine, Reply } from '../engine/engine.ts';
 import type { ConfState } from '../raft/message.ts';
 import type { AppliedEntry, Outcome } from './applier.ts';
-import { encodeBatch, type CommandGroup, type OpenGroup } from './batch.ts';
+import { decodeCommands, encodeBatch, type CommandGroup, type OpenGroup } from './batch.ts';
 import { LeaderClock, type WallClocks } from './cluster-time.ts';
 import { EarlyGroups } from './early-groups.ts';
 import { Lease } from './lease.ts';
@@ -149,6 +150,7 @@ export class Leadership {
   engineIsUnwell(): void {
     this.#isServing = false;
     this.#reads.interrupt();
+    this.#proposals.interrupt();
   }
 
   membersChanged(members: ConfState): void {
@@ -193,6 +195,7 @@ export class Leadership {
     if (!this.#isServing) return;
     this.#reads.turn();
     for (;;) {
+      this.#resolve();
       const taken = this.#proposals.take();
       if (taken === undefined || !this.#propose(taken)) return;
     }
@@ -208,6 +211,17 @@ export class Leadership {
     if (applied.term === this.#term) this.#proposals.applied(applied.index, reads);
     this.#reads.serve();
     this.#tryServe();
+  }
+
+  /** Has the group resolved whose turn has come; where the engine cannot now, the next tick tries again. */
+  #resolve(): void {
+    const group = this.#proposals.toResolve();
+    if (group === undefined) return;
+    const [command] = decodeCommands(group.body, group.count) ?? [];
+    assert(command !== undefined && group.count === 1, 'a group that is alone has one command');
+    this.#options.engine.resolve(command, this.#clock.nowMs(), (logged) => {
+      if (this.#proposals.resolved(group, logged)) this.#options.later();
+    });
   }
 
   #followClock(): void {

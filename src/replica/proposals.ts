@@ -5,13 +5,17 @@
  * proposed only when at least half as many commands wait as (waiting + in flight) together: fewer, larger
  * entries, without a timer and without a cost for a single client.
  *
+ * A group that has to be resolved is a barrier: it and what stands behind it stay until nothing is in flight, and the engine has said
+ * what to log in its place.
+ *
  * Exactly once begins here: a group is admitted only if it is its session's next, counted from what is applied and
  * what is in flight. The queue belongs to one term; when the term ends it is abandoned and the origins send again.
  */
 
 import { assert } from '../base/assert.ts';
 import type { SessionId } from '../base/ids.ts';
-import { groupBytes, type CommandGroup, type Group } from './batch.ts';
+import type { EngineCommand } from '../engine/engine.ts';
+import { encodeCommands, groupBytes, type CommandGroup, type Group } from './batch.ts';
 import type { Sessions } from './sessions.ts';
 
 /** Entries proposed and not yet applied. */
@@ -63,6 +67,8 @@ export class Proposals {
   #inFlightCommands = 0;
   /** By session, the last sequence admitted in this term. */
   readonly #admitted = new Map<SessionId, number>();
+  /** The first of those that wait, while the engine resolves it. */
+  #resolving: CommandGroup | undefined;
 
   get isIdle(): boolean {
     return this.#waiting.length === 0 && this.#inFlight.length === 0;
@@ -90,6 +96,34 @@ export class Proposals {
     this.#push({ group: read.group, read }, read.group.count);
   }
 
+  /** The group that has to be resolved now: its turn has come, and everything before it is applied. Each is given out once. */
+  toResolve(): CommandGroup | undefined {
+    const first = this.#waiting[0]?.group;
+    if (first === undefined || !isBarrier(first) || this.#inFlight.length > 0) return undefined;
+    if (this.#resolving === first) return undefined;
+    this.#resolving = first;
+    return first;
+  }
+
+  /**
+   * What is to be logged in place of the group's command; undefined where it has to be resolved again. False where that does
+   * not count any more: the term has ended, or the engine was unwell meanwhile.
+   */
+  resolved(group: CommandGroup, logged: EngineCommand | undefined): boolean {
+    if (this.#resolving !== group) return false;
+    this.#resolving = undefined;
+    if (logged === undefined) return false;
+    assert(this.#waiting[0]?.group === group, 'what is resolved stays first');
+    const body = encodeCommands([logged]);
+    this.#waiting[0] = { group: { ...group, isAlone: false, body }, read: undefined };
+    return true;
+  }
+
+  /** The engine is unwell: what it was resolving has to be resolved again. */
+  interrupt(): void {
+    this.#resolving = undefined;
+  }
+
   /** The next entry's groups, or undefined where it should wait. */
   take(): Taken | undefined {
     if (this.#waiting.length === 0 || this.#inFlight.length >= entriesInFlightMax) return undefined;
@@ -102,13 +136,14 @@ export class Proposals {
     let bytes = 0;
     let commands = 0;
     for (const { group, read } of this.#waiting) {
+      if (isBarrier(group)) break;
       bytes += groupBytes(group);
       if (groups.length > 0 && bytes > batchBytesMax) break;
       groups.push(group);
       commands += weight(group);
       if (read !== undefined) reads.push(read);
     }
-    return { groups, commands, reads };
+    return groups.length === 0 ? undefined : { groups, commands, reads };
   }
 
   /** The groups of `taken` were proposed as the entry at `index`. */
@@ -145,6 +180,7 @@ export class Proposals {
     this.#inFlight.length = 0;
     this.#inFlightCommands = 0;
     this.#admitted.clear();
+    this.#resolving = undefined;
     for (const read of reads) read.done(undefined);
   }
 
@@ -152,6 +188,10 @@ export class Proposals {
     this.#waiting.push(waiting);
     this.#waitingCommands += commands;
   }
+}
+
+function isBarrier(group: Group): group is CommandGroup {
+  return group.kind === 'commands' && group.isAlone;
 }
 
 function weight(group: Group): number {

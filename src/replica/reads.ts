@@ -277,6 +277,7 @@ export class Reads {
         session: noSession,
         sequence: 0,
         acknowledged: 0,
+        isAlone: false,
         count: 1,
         body: encodeCommands([command]),
       },

@@ -214,3 +214,61 @@ test('what waits for an engine is bounded, however much is committed meanwhile',
   engine.release();
   await cluster.converge();
 });
+
+test('a command that has to be resolved is logged as the leader’s engine has it, when all before it is applied', async () => {
+  const scene = await Scene.form();
+  const { cluster } = scene;
+  const follower = cluster.follower();
+  const calls = ['SET a 1', 'APPEND a ?', 'APPEND a x', 'APPEND a ?', 'GET a'].map((line) =>
+    follower.log(line),
+  );
+  await cluster.until('all are answered', () => calls.every(({ isReplied }) => isReplied));
+  const [, value = ''] = calls[4]?.outcome?.split('\r\n') ?? [];
+  const [first, second] = value.slice(1).split('x').map(Number);
+  assert.ok(first !== undefined && second !== undefined && first > 0 && second > first, value);
+  await cluster.converge();
+});
+
+test('a command whose engine breaks while it is resolved is resolved again, here or at the next leader', async () => {
+  for (const isMended of [true, false]) {
+    const scene = await Scene.form();
+    const { cluster } = scene;
+    const former = cluster.leader();
+    const follower = cluster.follower();
+    await cluster.write(follower, 'SET a 1');
+    scene.engine(former).breaksAfter = 1;
+    const calls = [follower.log('APPEND a ?'), follower.log('INCR n'), follower.log('APPEND a ?')];
+    await cluster.advance(5);
+    assert.ok(calls.every(({ isDone }) => !isDone));
+    if (isMended) scene.engine(former).mend();
+    await cluster.until('all are answered', () => calls.every(({ isDone }) => isDone));
+    assert.ok(calls.every(({ isReplied }) => isReplied));
+    assert.equal(calls[1]?.outcome, ':1');
+    assert.equal(cluster.leader() === former, isMended);
+    scene.engine(former).mend();
+    await cluster.converge();
+  }
+});
+
+test('a command that has to be resolved takes effect once, whatever is sent again', async () => {
+  const scene = await Scene.form();
+  const { cluster } = scene;
+  const follower = cluster.follower();
+  await cluster.write(follower, 'SET a ""');
+  const calls: Call[] = [];
+  for (let turn = 0; turn < 100; turn++) {
+    calls.push(follower.log('APPEND a ?'));
+    if (turn % 20 === 7) cluster.network.disconnect(cluster.leader().id, follower.id);
+    if (turn === 50) cluster.leader().member.handOver();
+    await cluster.advance(turn % 3 === 0 ? 5 : 0);
+  }
+  await cluster.until('all are answered', () => calls.every(({ isReplied }) => isReplied));
+  const lengths = calls.map(({ outcome }) => Number(outcome?.slice(1)));
+  const value = (await cluster.read(follower, 'GET a'))?.split('\r\n')[1] ?? '';
+  assert.equal(lengths.at(-1), value.length);
+  assert.ok(
+    lengths.every((length, turn) => length > (lengths[turn - 1] ?? 0)),
+    'in their order',
+  );
+  await cluster.converge();
+});

@@ -215,6 +215,7 @@ test('submissions to a node that has stopped are told so', async () => {
   await Promise.all([member.close(), cluster.advance(1)]);
   member.submit(0 as never, {
     path: 'log',
+    isAlone: false,
     database: 0,
     bytes: Buffer.from('*1\r\n$4\r\nPING\r\n'),
     settle: (reply) => outcomes.push(reply),

@@ -79,6 +79,7 @@ class Scene {
       session,
       sequence: 2,
       acknowledged: 1,
+      isAlone: false,
       count: 1,
       body,
       ...said,
@@ -126,6 +127,8 @@ test('a group that would stop every replica once it is in the log is not let int
   assert.equal(scene.group({ acknowledged: 2 }), false, 'it acknowledges itself');
   assert.equal(scene.group({ count: 2 }), false, 'its commands are not all there');
   assert.equal(scene.group({ count: 1, body: Buffer.from('no commands') }), false);
+  const empty = { isAlone: true, count: 0, body: new Uint8Array(0) };
+  assert.equal(scene.group(empty), false, 'there is nothing to resolve');
   assert.equal(scene.offered.length, 0);
   assert.equal(scene.group({}), true);
   assert.equal(scene.group({ count: 0, body: new Uint8Array(0) }), true, 'an empty one may');

@@ -41,8 +41,8 @@ const commands = fc.array(
 );
 
 const groupFrame = fc
-  .tuple(group, u48, u48, u48, u48, commands)
-  .map(([id, at, session, sequence, acknowledged, list]) => ({
+  .tuple(group, u48, u48, u48, u48, fc.boolean(), commands)
+  .map(([id, at, session, sequence, acknowledged, isAlone, list]) => ({
     group: id,
     term: term(at),
     commands: {
@@ -50,6 +50,7 @@ const groupFrame = fc
       session: sessionId(session),
       sequence,
       acknowledged,
+      isAlone,
       count: list.length,
       body: Buffer.from(encodeCommands(list)),
     },

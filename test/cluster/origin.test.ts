@@ -36,6 +36,7 @@ class Scene {
   submit(name: string, bytes: Uint8Array = Buffer.from(name)): void {
     this.origin.submit({
       path: 'log',
+      isAlone: name.startsWith('alone'),
       database: 0,
       bytes,
       settle: (reply) => this.outcomes.push(`${name} ${reply}`),
@@ -63,7 +64,9 @@ class Scene {
 
   /** Sequences sent since the last call. */
   takeSent(): string[] {
-    return this.sent.splice(0).map(({ sequence, count }) => `${sequence}×${count}`);
+    return this.sent
+      .splice(0)
+      .map(({ sequence, count, isAlone }) => `${sequence}×${count}${isAlone ? ' alone' : ''}`);
   }
 }
 
@@ -88,6 +91,35 @@ test('commands of one turn are one group, and their replies keep their order', (
   scene.origin.answered(7, 1, { kind: 'replies', replies: ['x', 'y'] });
   assert.deepEqual(scene.outcomes, ['a x', 'b y']);
   assert.equal(scene.settled, 2);
+});
+
+test('a command that has to be resolved is a group of its own, in its place', () => {
+  const scene = new Scene().open();
+  for (const name of ['a', 'b', 'alone 1', 'alone 2', 'c', 'd']) scene.submit(name);
+  scene.origin.flush();
+  const groups = ['1×2', '2×1 alone', '3×1 alone', '4×2'];
+  assert.deepEqual(scene.takeSent(), groups);
+  scene.origin.sendAgain();
+  assert.deepEqual(scene.takeSent(), groups, 'sent again it is the same');
+});
+
+test('what has to be resolved stays alone when it waits, and when its session has ended', () => {
+  const scene = new Scene();
+  for (const name of ['a', 'alone', 'b']) scene.command(name);
+  scene.open();
+  assert.deepEqual(scene.takeSent(), ['1×1', '2×1 alone', '3×1']);
+  scene.origin.answered(7, 1, { kind: 'unknown-session' });
+  scene.open(8);
+  assert.deepEqual(scene.takeSent(), ['1×1', '2×1 alone', '3×1']);
+});
+
+test('the empty group that takes the place of one in doubt has nothing to be resolved', () => {
+  const scene = new Scene().open();
+  scene.command('alone');
+  scene.takeSent();
+  scene.pass(6_500);
+  assert.deepEqual(scene.outcomes, ['alone in-doubt']);
+  assert.deepEqual(scene.takeSent().at(-1), '1×0');
 });
 
 test('after a change of leader everything unanswered goes again in order, before newer groups', () => {

@@ -140,6 +140,7 @@ test('a proxy that stops says what is in doubt and what did not happen', async (
   const after: string[] = [];
   stopped.submit(0 as never, {
     path: 'log',
+    isAlone: false,
     database: 0,
     bytes: Buffer.from('*1\r\n$4\r\nPING\r\n'),
     settle: (reply) => after.push(reply),

@@ -31,6 +31,7 @@ class Scene {
   submit(name: string): void {
     this.reads.submit({
       path: 'read',
+      isAlone: false,
       database: 0,
       bytes: Buffer.from(name),
       settle: (reply) => this.outcomes.push(`${name} ${reply}`),

@@ -65,6 +65,7 @@ class RelayedShard {
 /** Takes the reply of SELECT. */
 const selection: Submission = {
   path: 'log',
+  isAlone: false,
   database: 0,
   bytes: Buffer.alloc(0),
   settle: (reply) => assert.equal(reply, '+OK\r\n'),

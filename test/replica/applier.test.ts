@@ -68,6 +68,7 @@ const commands = (session: number, sequence: number, ...names: string[]): Group 
   session: sessionId(session),
   sequence,
   acknowledged: 0,
+  isAlone: false,
   count: names.length,
   body: encodeCommands(names.map((name) => ({ database: 0, bytes: Buffer.from(name) }))),
 });

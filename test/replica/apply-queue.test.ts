@@ -31,6 +31,7 @@ const commands = (sequence: number, name: string, id = session): Group => ({
   session: id,
   sequence,
   acknowledged: 0,
+  isAlone: false,
   count: 1,
   body: encodeCommands([{ database: 0, bytes: Buffer.from(name) }]),
 });

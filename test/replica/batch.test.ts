@@ -27,6 +27,7 @@ const groupArbitrary: fc.Arbitrary<Group> = fc.oneof(
         session: sessionId(session % 2 ** 48),
         sequence: sequence % 2 ** 48,
         acknowledged: acknowledged % 2 ** 48,
+        isAlone: false,
         count: commands.length,
         body,
       };
@@ -61,12 +62,34 @@ test('a group alone comes back, and its commands with it', () => {
     session: sessionId(2 ** 48 - 1),
     sequence: 2 ** 48 - 1,
     acknowledged: 0,
+    isAlone: false,
     count: 2,
     body: encodeCommands(commands),
   };
   const decoded = decodeGroup(encodeGroup(group));
   assert.ok(decoded?.kind === 'commands');
   assert.deepEqual(decodeCommands(decoded.body, decoded.count), commands);
+});
+
+test('a group that has to be resolved says so on its way, and no entry takes or holds it', () => {
+  const body = encodeCommands([{ database: 0, bytes: Buffer.from('x') }]);
+  const group: Group = {
+    kind: 'commands',
+    session: sessionId(1),
+    sequence: 1,
+    acknowledged: 0,
+    isAlone: true,
+    count: 1,
+    body,
+  };
+  const encoded = Buffer.from(encodeGroup(group));
+  assert.deepEqual(plain(decodeGroup(encoded) ?? group), plain(group));
+  assert.throws(() => encodeBatch({ timeMs: 1, groups: [group] }), /is resolved/);
+  const entry = Buffer.from(encodeBatch({ timeMs: 1, groups: [{ ...group, isAlone: false }] }));
+  const start = entry.length - encoded.length;
+  assert.equal(entry[start], 1);
+  entry[start] = encoded[0] ?? 0;
+  assert.equal(decodeBatch(entry), undefined);
 });
 
 test('bytes that are cut, lengthened or changed decode to nothing or to a batch, and never throw', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { memberId, nodeId, noSession, sessionId, type SessionId } from '../../src/base/ids.ts';
-import type { CommandGroup } from '../../src/replica/batch.ts';
+import { decodeCommands, encodeCommands, type CommandGroup } from '../../src/replica/batch.ts';
 import { Proposals, type Taken } from '../../src/replica/proposals.ts';
 import { Sessions } from '../../src/replica/sessions.ts';
 
@@ -25,9 +25,19 @@ class Scene {
       session: this.session,
       sequence,
       acknowledged: 0,
+      isAlone: false,
       count,
       body,
     };
+  }
+
+  /** Offers a group that has to be resolved. */
+  offerAlone(sequence: number): CommandGroup {
+    const command = { database: 0, bytes: Buffer.from(`c${sequence}`) };
+    const body = encodeCommands([command]);
+    const group = { ...this.group(sequence), isAlone: true, body };
+    assert.equal(this.proposals.offer(group, this.sessions).kind, 'admitted');
+    return group;
   }
 
   offer(sequence: number, count = 1, bytes = 10): string {
@@ -125,6 +135,65 @@ test('groups that the core does not take stay where they are', () => {
   scene.offer(1);
   scene.proposals.take();
   assert.equal(scene.proposals.take()?.commands, 1);
+});
+
+const logged = { database: 3, bytes: Buffer.from('effect') };
+
+test('a group that has to be resolved waits until nothing is in flight, and what stands behind it waits too', () => {
+  const scene = new Scene();
+  scene.offer(1);
+  scene.offerAlone(2);
+  scene.offer(3, 100);
+  assert.equal(scene.proposals.toResolve(), undefined, 'one stands before it');
+  assert.deepEqual(scene.propose(), [1]);
+  assert.equal(scene.proposals.toResolve(), undefined, 'one is in flight');
+  scene.apply(101);
+  const group = scene.proposals.toResolve();
+  assert.equal(group?.sequence, 2);
+  assert.equal(scene.proposals.toResolve(), undefined, 'it is given out once');
+  assert.deepEqual(scene.propose(), []);
+  assert.equal(scene.offer(2), 'in-flight', 'sent again it is recognised');
+  assert.equal(scene.proposals.resolved(group, logged), true);
+  const taken = scene.proposals.take();
+  assert.deepEqual([taken?.groups.length, taken?.commands], [2, 101]);
+  const [first] = taken?.groups ?? [];
+  assert.ok(first?.kind === 'commands' && !first.isAlone && first.sequence === 2);
+  assert.deepEqual(decodeCommands(first.body, first.count), [logged]);
+});
+
+test('of two groups that have to be resolved the second is, once the first is applied', () => {
+  const scene = new Scene();
+  scene.offerAlone(1);
+  scene.offerAlone(2);
+  const first = scene.proposals.toResolve();
+  assert.ok(first !== undefined && scene.proposals.resolved(first, logged));
+  assert.equal(scene.proposals.toResolve(), undefined);
+  assert.deepEqual(scene.propose(), [1]);
+  assert.equal(scene.proposals.toResolve(), undefined);
+  scene.apply(101);
+  assert.equal(scene.proposals.toResolve()?.sequence, 2);
+});
+
+test('what the engine could not resolve is given out again', () => {
+  const scene = new Scene();
+  const group = scene.offerAlone(1);
+  assert.equal(scene.proposals.toResolve(), group);
+  assert.equal(scene.proposals.resolved(group, undefined), false);
+  assert.equal(scene.proposals.toResolve(), group);
+  scene.proposals.interrupt();
+  assert.equal(scene.proposals.toResolve(), group, 'the engine was unwell');
+});
+
+test('what is resolved after its term ended, or after the engine was unwell, does not count', () => {
+  const scene = new Scene();
+  const group = scene.offerAlone(1);
+  scene.proposals.toResolve();
+  scene.proposals.interrupt();
+  assert.equal(scene.proposals.resolved(group, logged), false);
+  scene.proposals.toResolve();
+  scene.proposals.abandon();
+  assert.equal(scene.proposals.resolved(group, logged), false);
+  assert.ok(scene.proposals.isIdle);
 });
 
 test('logged reads get the replies of their entry, in order', () => {

@@ -110,7 +110,15 @@ class Scene {
   group(sequence: number, line: string, session = this.sessions[0] ?? 0): CommandGroup {
     const body = encodeCommands([{ database: 0, bytes: encode(words(line)) }]);
     const id = sessionId(session);
-    return { kind: 'commands', session: id, sequence, acknowledged: 0, count: 1, body };
+    return {
+      kind: 'commands',
+      session: id,
+      sequence,
+      acknowledged: 0,
+      isAlone: false,
+      count: 1,
+      body,
+    };
   }
 
   /** Elected, and serving, with a session. */

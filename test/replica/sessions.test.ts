@@ -17,6 +17,7 @@ const group = (session: number, sequence: number, acknowledged = 0): CommandGrou
   session: sessionId(session),
   sequence,
   acknowledged,
+  isAlone: false,
   count: 0,
   body: new Uint8Array(0),
 });

@@ -21,7 +21,7 @@ import type {
 const nothing: Applied = { index: 0, term: 0, timeMs: 0 };
 
 export class FickleEngine implements Engine {
-  /** How many entries and reads the engine takes before the connection breaks by itself. */
+  /** How many entries, reads and questions for what to log the engine takes before the connection breaks by itself. */
   breaksAfter: number = Infinity;
   /** What is given to it is not answered before `release`. */
   isHeld = false;
@@ -128,7 +128,24 @@ export class FickleEngine implements Engine {
     done: (logged: EngineCommand | undefined) => void,
   ): void {
     assert.ok(this.#isWell, 'an engine that is unwell resolves nothing');
-    this.#inner.resolve(command, timeMs, done);
+    assert.ok(timeMs >= this.applied.timeMs, 'time does not go back');
+    assert.equal(this.#held.length, 0, 'everything before it is applied');
+    const life = this.#life;
+    const answer = (): void => {
+      if (life === this.#life) done(this.#resolved(command));
+    };
+    if (this.isHeld || this.breaksAfter <= 1) this.#held.push(answer);
+    else answer();
+    this.#count();
+  }
+
+  /** The last argument, a question mark, becomes the index at which the data stands: each replica would choose another. */
+  #resolved({ database, bytes }: EngineCommand): EngineCommand {
+    const text = Buffer.from(bytes).toString('latin1');
+    assert.ok(text.endsWith('$1\r\n?\r\n'), 'only what has to be resolved comes here');
+    const choice = String(this.applied.index);
+    const resolved = `${text.slice(0, -7)}$${choice.length}\r\n${choice}\r\n`;
+    return { database, bytes: Buffer.from(resolved, 'latin1') };
   }
 
   nextDeadlineMs(): number | undefined {

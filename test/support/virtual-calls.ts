@@ -62,6 +62,7 @@ export class Calls {
     };
     cluster.submit(shardId(shard), {
       path,
+      isAlone: line.endsWith(' ?'),
       database: 0,
       bytes: encode(words(line)),
       settle: (reply) => finish(reply.trimEnd(), true),
