@@ -168,7 +168,7 @@ export const effects: Readonly<Record<string, CommandEffect>> = {
   xadd: 'timed',
   xautoclaim: 'resolved',
   xclaim: 'resolved',
-  xreadgroup: 'resolved',
+  xreadgroup: 'timed',
 };
 
 /** Rows, subcommands by their full names, in which Redis 7.0 differs from the newer list the package carries. */

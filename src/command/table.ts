@@ -37,9 +37,9 @@ export type Engines = 'all' | 'redis';
  *
  * - `plain`: its own bytes do.
  * - `absolute`: it may carry a deadline or a lifetime, which becomes a point in the entry's time.
- * - `timed`: it asks for the time, which is the entry's (XADD *).
+ * - `timed`: it asks for the time, which is the entry's (XADD *, XREADGROUP).
  * - `resolved`: it depends on chance or on more than one clock. The leader turns it into its effect and its reply, and these are
- *   logged (SPOP XREADGROUP XCLAIM XAUTOCLAIM).
+ *   logged (SPOP XCLAIM XAUTOCLAIM).
  */
 export type CommandEffect = 'plain' | 'absolute' | 'timed' | 'resolved';
 

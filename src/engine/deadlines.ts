@@ -53,15 +53,22 @@ export class Deadlines<Owner> {
 
   /** How many are not after `timeMs`; takes time in proportion to the answer. */
   countUntil(timeMs: number): number {
-    const open = [0];
+    const owners = this.until(timeMs);
     let count = 0;
+    while (owners.next().done !== true) count += 1;
+    return count;
+  }
+
+  /** Owners of deadlines that are not after `timeMs`, in no set order. */
+  *until(timeMs: number): Generator<Owner, undefined> {
+    const open = [0];
     for (let place = open.pop(); place !== undefined; place = open.pop()) {
       const node = this.#nodes[place];
       if (node === undefined || node.atMs > timeMs) continue;
-      count += 1;
+      yield node.owner;
       open.push(2 * place + 1, 2 * place + 2);
     }
-    return count;
+    return undefined;
   }
 
   #put(node: Deadline<Owner>, place: number): void {

@@ -1,0 +1,108 @@
+/**
+ * Commands on streams that ask for the time, which is the entry's: XADD with *, and XREADGROUP, which notes when it delivered.
+ */
+
+import { arrayReply, nullArrayReply } from '../../resp/encoder.ts';
+import { elementsOf } from '../../resp/reply-framer.ts';
+import type { Reply } from '../engine.ts';
+import { option } from '../option.ts';
+import { error, nullBulk } from '../replies.ts';
+import { answer, asIs } from './job.ts';
+import type { Job, Special } from './job.ts';
+import { addAtTimeCommand, readGroupAtTimeCommand, scriptArgumentsMax } from './scripts.ts';
+import type { Translated } from './translation.ts';
+
+export const streamSpecials: ReadonlyMap<string, Special> = new Map<string, Special>([
+  ['xadd', xadd],
+  ['xreadgroup', xreadgroup],
+]);
+
+const tooLong = (command: string): Reply =>
+  error(`ERR '${command}' takes at most ${scriptArgumentsMax} arguments in front of a Redis`);
+
+function xadd(job: Job): Translated {
+  const { args, draft } = job;
+  const idAt = ownIdAt(args);
+  if (idAt === undefined) return asIs(job);
+  if (args.length > scriptArgumentsMax) return answer(job, tooLong("xadd' with '*"));
+  const [, key = '', ...rest] = args;
+  return draft.finish(draft.send(addAtTimeCommand(key, rest, idAt - 2, draft.timeMs)));
+}
+
+/** The place of `*` where XADD expects an id, found as Redis does. */
+function ownIdAt(args: readonly string[]): number | undefined {
+  let at = 2;
+  while (at < args.length) {
+    const word = option(args[at] ?? '');
+    const behind = args.length - 1 - at;
+    if (word === '*') return at;
+    if ((word === 'maxlen' || word === 'minid') && behind > 0) {
+      const next = option(args[at + 1] ?? '');
+      at += behind >= 2 && (next === '~' || next === '=') ? 3 : 2;
+    } else if (word === 'limit' && behind > 0) at += 2;
+    else if (word === 'nomkstream') at += 1;
+    else return undefined;
+  }
+  return undefined;
+}
+
+interface GroupRead {
+  group: string;
+  consumer: string;
+  isWithoutAck: boolean;
+  ids: readonly string[];
+}
+
+function xreadgroup(job: Job): Translated {
+  const { args, draft } = job;
+  const read = groupRead(args);
+  // What nobody has to acknowledge is not noted as delivered.
+  if (read === undefined || (read.isWithoutAck && read.ids.includes('>'))) return asIs(job);
+  if (args.length > scriptArgumentsMax) return answer(job, tooLong('xreadgroup'));
+  const { group, consumer } = read;
+  const request = readGroupAtTimeCommand(group, consumer, args.slice(1), draft.timeMs);
+  return draft.finish(draft.send(request), withNullArrays);
+}
+
+/** Undefined: wrong in a way that Redis refuses. */
+function groupRead(args: readonly string[]): GroupRead | undefined {
+  const found: GroupRead = { group: '', consumer: '', isWithoutAck: false, ids: [] };
+  let hasGroup = false;
+  for (let at = 1; at < args.length; at += 1) {
+    const word = option(args[at] ?? '');
+    if (word === 'streams') {
+      const count = (args.length - at - 1) / 2;
+      if (!hasGroup || !Number.isInteger(count) || count === 0) return undefined;
+      found.ids = args.slice(at + 1 + count);
+      return found;
+    }
+    if (word === 'count' || word === 'block') at += 1;
+    else if (word === 'noack') found.isWithoutAck = true;
+    else if (word === 'group') {
+      hasGroup = true;
+      found.group = args[at + 1] ?? '';
+      found.consumer = args[at + 2] ?? '';
+      at += 2;
+    } else return undefined;
+  }
+  return undefined;
+}
+
+/** Scripts have one nil, which comes out as a null bulk string; XREADGROUP's are null arrays: the whole reply, or a deleted entry's fields. */
+function withNullArrays(reply: Reply): Reply {
+  if (reply === nullBulk) return nullArrayReply;
+  if (!reply.includes(nullBulk)) return reply;
+  return mapped(reply, (stream) =>
+    mapped(stream, (entries) =>
+      mapped(entries, (entry) =>
+        mapped(entry, (part) => (part === nullBulk ? nullArrayReply : part)),
+      ),
+    ),
+  );
+}
+
+/** An array with each element changed; other replies stay. */
+function mapped(reply: Reply, change: (element: Reply) => Reply): Reply {
+  const elements = elementsOf(reply);
+  return elements === undefined ? reply : arrayReply(elements.map(change));
+}
