@@ -26,6 +26,8 @@ export type ErrorCode =
   | 'config-invalid'
   /** The data directory is used by another process. */
   | 'locked'
+  /** The fronted Redis is not to be applied to: somebody else's, too old, or not allowed what is needed. */
+  | 'redis-refused'
   /** Something of ours does not hold that must: a bug. The process stops. */
   | 'assertion-failed'
   /** A peer refused us, or we refused a peer, for good: wrong cluster, secret, member or configuration. */
@@ -40,6 +42,7 @@ const retryByCode: Readonly<Record<ErrorCode, Retry>> = {
   damaged: 'never',
   'config-invalid': 'never',
   locked: 'never',
+  'redis-refused': 'never',
   'assertion-failed': 'never',
   'peer-refused': 'never',
 };

@@ -14,16 +14,25 @@ import { join } from 'node:path';
 export interface RedisServer {
   readonly port: number;
   readonly pid: number;
+  readonly directory: string;
+  /** Ends the process as a crash does; the directory stays. */
+  kill(): Promise<void>;
   /** Ends the process and removes its directory. */
   stop(): Promise<void>;
 }
 
+export interface RedisServerOptions {
+  /** Further arguments of redis-server, one element each. */
+  readonly args?: readonly string[];
+  /** Where one that was killed stood, to start again in its place. */
+  readonly after?: RedisServer;
+}
+
 const attemptsMax = 3;
 
-/** @param options.args - further arguments of redis-server, one element each */
-export async function startRedis(
-  options: { readonly args?: readonly string[] } = {},
-): Promise<RedisServer> {
+export async function startRedis(options: RedisServerOptions = {}): Promise<RedisServer> {
+  const { after } = options;
+  if (after !== undefined) return await run(options.args ?? [], after);
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await startOnce(options.args ?? []);
@@ -38,18 +47,30 @@ export async function startRedis(
 async function startOnce(args: readonly string[]): Promise<RedisServer> {
   const directory = await mkdtemp(join(tmpdir(), 'outrigger-redis-'));
   try {
-    const port = await freePort();
-    const program = process.env['REDIS_SERVER'] ?? 'redis-server';
-    const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory];
-    const child = spawn(program, [...fixed, '--save', '', '--appendonly', 'no', ...args], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    await isReady(child, program);
-    return { port, pid: child.pid ?? 0, stop: () => stop(child, directory) };
+    return await run(args, { port: await freePort(), directory });
   } catch (error) {
     await rm(directory, { recursive: true, force: true });
     throw error;
   }
+}
+
+async function run(
+  args: readonly string[],
+  { port, directory }: { readonly port: number; readonly directory: string },
+): Promise<RedisServer> {
+  const program = process.env['REDIS_SERVER'] ?? 'redis-server';
+  const fixed = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory];
+  const child = spawn(program, [...fixed, '--save', '', '--appendonly', 'no', ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await isReady(child, program);
+  return {
+    port,
+    pid: child.pid ?? 0,
+    directory,
+    kill: () => kill(child),
+    stop: () => stop(child, directory),
+  };
 }
 
 async function freePort(): Promise<number> {
@@ -82,10 +103,13 @@ function isReady(child: ChildProcess, program: string): Promise<void> {
   });
 }
 
+async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+}
+
 async function stop(child: ChildProcess, directory: string): Promise<void> {
-  if (child.exitCode === null && child.signalCode === null) {
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  }
+  await kill(child);
   await rm(directory, { recursive: true, force: true });
 }
