@@ -35,9 +35,9 @@ export function toResp3(shape: Shape, reply: string): string {
   if (reply === '$-1\r\n' || reply === '*-1\r\n') return nullResp3;
   if (shape.kind === 'verbatim') return verbatimOf(reply);
   if (shape.kind === 'double') return doubleOf(reply);
+  if (!reply.startsWith('*')) return reply;
   if (shape.kind === 'plain' && !reply.includes('-1\r\n')) return reply;
-  const elements = elementsOf(reply);
-  return elements === undefined ? reply : shaped(shape, elements);
+  return shaped(shape, elementsOf(reply) ?? []);
 }
 
 function shaped(

@@ -31,7 +31,8 @@ const closing = `## Details
 - PFCOUNT is a write, since it stores what it counted. So are BITFIELD, GEORADIUS, GEORADIUSBYMEMBER and SORT, whatever their options say: their \`_RO\` forms are reads.
 - XREAD and XREADGROUP are refused with BLOCK.
 - BY and GET patterns of SORT read keys of any shard and are refused where there are several.
-- Where a Redis is fronted, keys that begin with \`outrigger:\` are refused in every database: Outrigger keeps its own there (\`test/front/refusals.test.ts\`).
+- Where a Redis is fronted, keys that begin with \`outrigger:\` are refused in every database: Outrigger keeps its own there (\`test/front/refusals.test.ts\`). Patterns of
+  SORT may read them.
 - Options that are newer than Redis 7.0 are handed on to the fronted Redis, so all members' Redis must be of one version. Where options change the form of a reply, clients of RESP3
   see the types of 7.0.
 - SORT with ALPHA compares by the locale of the fronted Redis; give all members' Redis the same.

@@ -61,6 +61,19 @@ describe('rows agree with the COMMAND of a redis-server', () => {
       else if (spec.flags.includes('readonly')) assert.equal(spec.kind, 'read', spec.name);
     }
   });
+
+  test('a write that takes points in time, lifetimes or what chance gives is not plain', async () => {
+    // Its approximation depends on the size of a stream's nodes, which is the same everywhere.
+    const exempt = ['xtrim'];
+    for (const { name, effect } of allCommands().filter((spec) => spec.kind === 'write')) {
+      const docs = (await target.execute(words(`COMMAND DOCS ${name}`))).toString('latin1');
+      const info = (await target.execute(words(`COMMAND INFO ${name}`))).toString('latin1');
+      const takesTime = /\r\n(?:seconds|milliseconds|ttl|unix-time)\r\n/.test(docs);
+      const isUncertain = info.includes('nondeterministic_output');
+      const isPlain = !takesTime && (!isUncertain || exempt.includes(name));
+      assert.equal(effect === 'plain', isPlain, name);
+    }
+  });
 });
 
 /** Reads COMMAND's reply, subcommands included. */
