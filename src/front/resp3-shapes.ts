@@ -14,6 +14,8 @@ const set: Shape = { kind: 'set', of: plain };
 const verbatim: Shape = { kind: 'verbatim' };
 const double: Shape = { kind: 'double' };
 const doubles: Shape = { kind: 'array', of: double };
+/** Of all that may be told of a place only its coordinates are an array. */
+const places: Shape = { kind: 'array', of: { kind: 'array', of: doubles } };
 const entries: Shape = { kind: 'entries' };
 const valuePairs: Shape = { kind: 'pairs', of: plain };
 const scorePairs: Shape = { kind: 'pairs', of: double };
@@ -74,44 +76,6 @@ const popped: Chooser = (asked) => (asked.argc > 2 ? scorePairs : scored);
 
 const randomFields: Chooser = (asked) => (has('withvalues', asked, 3) ? valuePairs : plain);
 
-/** Only with a count. */
-const poppedMembers: Chooser = (asked) => (asked.argc > 2 ? set : plain);
-
-/** Options stand before scores, and INCR makes the reply the new score. */
-const added: Chooser = (asked) => {
-  for (let at = 2; at < asked.argc; at += 1) {
-    const word = asked.argLatin1(at).toLowerCase();
-    if (word === 'incr') return double;
-    if (!/^(?:nx|xx|gt|lt|ch)$/u.test(word)) break;
-  }
-  return plain;
-};
-
-const argumentsOf: ReadonlyMap<string, number> = new Map([
-  ['frommember', 1],
-  ['fromlonlat', 2],
-  ['byradius', 2],
-  ['bybox', 3],
-  ['count', 1],
-  ['store', 1],
-  ['storedist', 1],
-]);
-
-/** Each place found has its coordinates last, behind as many values as there are other WITH options. */
-const placesFrom =
-  (start: number): Chooser =>
-  (asked) => {
-    const found = new Set<string>();
-    for (let at = start; at < asked.argc; at += 1) {
-      const word = asked.argLatin1(at).toLowerCase();
-      found.add(word);
-      at += argumentsOf.get(word) ?? 0;
-    }
-    if (!found.has('withcoord')) return plain;
-    const place = 1 + Number(found.has('withdist')) + Number(found.has('withhash'));
-    return { kind: 'array', of: { kind: 'tuple', places: new Map([[place, doubles]]) } };
-  };
-
 /** By the row's name. */
 const shapes: ReadonlyMap<string, Shape | Chooser> = new Map<string, Shape | Chooser>([
   ['client|info', verbatim],
@@ -121,11 +85,11 @@ const shapes: ReadonlyMap<string, Shape | Chooser> = new Map<string, Shape | Cho
   ['command|info', commands],
   ['config|get', map],
   ['geopos', { kind: 'array', of: doubles }],
-  ['georadius', placesFrom(6)],
-  ['georadius_ro', placesFrom(6)],
-  ['georadiusbymember', placesFrom(5)],
-  ['georadiusbymember_ro', placesFrom(5)],
-  ['geosearch', placesFrom(2)],
+  ['georadius', places],
+  ['georadius_ro', places],
+  ['georadiusbymember', places],
+  ['georadiusbymember_ro', places],
+  ['geosearch', places],
   ['hello', map],
   ['hgetall', map],
   ['hrandfield', randomFields],
@@ -135,14 +99,16 @@ const shapes: ReadonlyMap<string, Shape | Chooser> = new Map<string, Shape | Cho
   ['sdiff', set],
   ['sinter', set],
   ['smembers', set],
-  ['spop', poppedMembers],
+  // An array only with a count.
+  ['spop', set],
   ['sunion', set],
   ['xinfo|consumers', maps],
   ['xinfo|groups', maps],
   ['xinfo|stream', stream],
   ['xread', entries],
   ['xreadgroup', entries],
-  ['zadd', added],
+  // A score only with INCR.
+  ['zadd', double],
   ['zdiff', scoresBehindKeys],
   ['zincrby', double],
   ['zinter', scoresBehindKeys],
