@@ -59,11 +59,12 @@ export class Outrigger {
     await this.#run('log', key, ['SET', key, value, ...ttl]);
   }
 
-  /** The value in this node's own replica: at once, and perhaps behind what the leader has. */
+  /**
+   * The value in this node's own replica: at once, and perhaps behind what the leader has. A replica that has just started, and does not
+   * know yet how far behind it is, asks the leader.
+   */
   async get(key: Bytes): Promise<Uint8Array | undefined> {
-    const shard = this.#shardOf(bytesOf(key));
-    const bytes = encodeCommand(['GET', key].map(bytesOf));
-    return valueOf(await this.#cluster.readLocal(shard, { database: 0, bytes }));
+    return valueOf(await this.#run('local', key, ['GET', key]));
   }
 
   /** The value as of a moment between call and answer: linearizable. */

@@ -34,7 +34,9 @@ export async function changeNamespaces(
   change: NamespaceChange,
 ): Promise<NamespaceOutcome> {
   const state = member.meta;
-  if (state === undefined) throw new NodeError('cluster-down', failureTexts['cluster-down']);
+  if (state === undefined) {
+    throw new NodeError('cluster-down', 'this node does not know the table yet; try again later');
+  }
   const next = changed(state.namespaces, change);
   if (typeof next === 'string') return { kind: 'refused', reason: next };
   const reply = await new Promise<string>((settle, reject) => {

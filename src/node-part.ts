@@ -10,8 +10,7 @@ import type { System } from './system.ts';
 import type { Hello, Lane, Refusal, Transport } from './transport/transport.ts';
 
 /** The node's part in the cluster, for those who submit commands in-process. */
-export type NodeCluster = Cluster &
-  Pick<Member, 'pendingCommands' | 'readLocal' | 'meta' | 'submitMeta'>;
+export type NodeCluster = Cluster & Pick<Member, 'pendingCommands' | 'meta' | 'submitMeta'>;
 
 export interface NodePart {
   readonly cluster: NodeCluster;

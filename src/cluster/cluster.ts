@@ -15,16 +15,24 @@ export type SubmitFailure = 'cluster-down' | 'in-doubt' | 'busy' | 'closing';
 export interface Submission {
   /**
    * `read`: answered by the leader without the log, in no order with other submissions.
+   * `local`: the same, but this node's own replica answers it where it has what is asked for.
    * `log`: goes through the shard's log; submissions of this kind made on one node for one shard take effect in
    * the order in which they were made. A read may be submitted so, where it must come behind writes that are
    * not answered yet.
    */
-  readonly path: 'read' | 'log';
+  readonly path: 'read' | 'log' | 'local';
   /**
    * Of a command that the leader resolves before it is logged (`resolved` in the command table): it travels as a group of its own, and
    * waits at the leader until everything before it is applied.
    */
   readonly isAlone: boolean;
+  /**
+   * Of a read: it is not answered from before the entry at this index, which is committed; absent: 0. The own replica waits for it, up
+   * to `commandTimeoutMs`.
+   */
+  readonly floor?: number | undefined;
+  /** Of a local read: everything acknowledged longer ago than this is in the answer; absent: it may be of any age. */
+  readonly boundMs?: number;
   /** 0…15. */
   readonly database: number;
   /**
@@ -32,8 +40,8 @@ export interface Submission {
    * read until settled, and never written.
    */
   readonly bytes: Uint8Array;
-  /** A whole RESP reply in latin1. */
-  settle(reply: string): void;
+  /** A whole RESP reply in latin1. Nothing in it is newer than the shard's entry at `index`. */
+  settle(reply: string, index: number): void;
   fail(failure: SubmitFailure): void;
 }
 
@@ -82,6 +90,8 @@ export interface Cluster {
    * `commandTimeoutMs`. Before the number of shards is known nothing may be submitted but to shard 0.
    */
   submit(shard: ShardId, submission: Submission): void;
+  /** Whether this node's own replica of the shard answers local reads now. */
+  readsLocally(shard: ShardId): boolean;
   /** True while so much is pending that sockets should not be read; `onDrained` calls once it is over. */
   readonly isFull: boolean;
   onDrained(call: () => void): void;

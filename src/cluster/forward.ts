@@ -12,7 +12,6 @@ import { decodeCommands, type CommandGroup, type OpenGroup } from '../replica/ba
 import type { GroupAnswer } from '../replica/leadership.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { Transport } from '../transport/transport.ts';
-import type { Submission } from './cluster.ts';
 import {
   decodeAnswerFrame,
   decodeGroupFrame,
@@ -32,7 +31,8 @@ import {
   type OpenedFrame,
 } from './frames.ts';
 import type { Leader, Origin } from './origin.ts';
-import type { ReadOrigin } from './read-origin.ts';
+import type { LocalReads } from './local-reads.ts';
+import type { ReadOrigin, SentReads } from './read-origin.ts';
 
 /** With so much in a lane no more is read for the peer: half of what a lane takes, so that entries pass meanwhile. */
 const laneBytesMax = 32 << 20;
@@ -45,6 +45,8 @@ export interface LocalGroup {
   readonly replica: Replica | undefined;
   readonly origin: Origin;
   readonly reads: ReadOrigin;
+  /** Undefined where this node holds no replica. */
+  readonly localReads: LocalReads | undefined;
 }
 
 export interface ForwardOptions {
@@ -116,15 +118,11 @@ export class Forward {
   }
 
   /** False where they could not leave. */
-  sendReads(
-    group: GroupId,
-    leader: Leader,
-    read: number,
-    submissions: readonly Submission[],
-  ): boolean {
+  sendReads(group: GroupId, leader: Leader, reads: SentReads): boolean {
     const { self, transport, groupOf } = this.#options;
+    const { read, floor, submissions } = reads;
     if (leader.node !== self) {
-      const frame = encodeReadFrame({ group, read, commands: submissions });
+      const frame = encodeReadFrame({ group, read, floor, commands: submissions });
       return transport.send(leader.node, 'data', frameKind.read, frame);
     }
     const local = groupOf(group);
@@ -134,11 +132,12 @@ export class Forward {
     replica.read({
       from: self,
       commands: submissions,
+      floor,
       room: () => 'now',
-      take: (replies) => {
+      take: (replies, index) => {
         const first = place;
         place += replies.length;
-        local.reads.answered(read, first, replies);
+        local.reads.answered(read, { place: first, replies, index });
         return replies.length;
       },
       refuse: () => local.reads.refused(read),
@@ -223,7 +222,7 @@ export class Forward {
       transport.send(peer, 'data', frameKind.answer, [encodeAnswerFrame(part)]);
     const { answer } = frame;
     if (answer.kind !== 'replies') return send(frame) ? undefined : frame;
-    const { replies } = answer;
+    const { kind, replies, index } = answer;
     let at = 0;
     do {
       const count = repliesInFrame(replies, at);
@@ -231,13 +230,13 @@ export class Forward {
       const part: AnswerFrame = {
         ...frame,
         place: frame.place + at,
-        answer: isWhole ? answer : { kind: 'replies', replies: replies.slice(at, at + count) },
+        answer: isWhole ? answer : { kind, replies: replies.slice(at, at + count), index },
       };
       if (!send(part)) {
         return {
           ...frame,
           place: part.place,
-          answer: { kind: 'replies', replies: replies.slice(at) },
+          answer: { kind, replies: replies.slice(at), index },
         };
       }
       at += count;
@@ -293,7 +292,7 @@ export class Forward {
     for (const reply of answer.replies) partial.replies.push(reply);
     if (partial.replies.length < total) return undefined;
     partials.delete(group);
-    return { kind: 'replies', replies: partial.replies };
+    return { kind: 'replies', replies: partial.replies, index: answer.index };
   }
 
   #receiveOpen(from: NodeId, payload: Uint8Array): boolean {
@@ -322,18 +321,18 @@ export class Forward {
   #receiveRead(from: NodeId, payload: Uint8Array): boolean {
     const frame = decodeReadFrame(payload);
     if (frame === undefined) return false;
-    const { group, read, commands } = frame;
+    const { group, read, floor, commands } = frame;
     const { transport, groupOf } = this.#options;
     const connection = this.#connections.get(from) ?? {};
     this.#connections.set(from, connection);
     const isGone = (): boolean => this.#connections.get(from) !== connection;
     let place = 0;
-    const send = (replies: readonly string[] | undefined): boolean => {
-      const answer = encodeReadAnswerFrame({ group, read, place, replies });
+    const send = (replies: readonly string[] | undefined, index: number): boolean => {
+      const answer = encodeReadAnswerFrame({ group, read, place, index, replies });
       return transport.send(from, 'data', frameKind.readAnswer, [answer]);
     };
     const refuse = (): void => {
-      if (!isGone()) send(undefined);
+      if (!isGone()) send(undefined, 0);
     };
     const replica = groupOf(group)?.replica;
     if (replica === undefined) {
@@ -347,12 +346,14 @@ export class Forward {
         if (isGone()) return 'gone';
         return transport.queuedBytes(from, 'data') < laneBytesMax ? 'now' : 'later';
       },
-      take: (replies) => {
+      floor,
+      take: (replies, index) => {
         if (isGone()) return replies.length;
         let at = 0;
         while (at < replies.length) {
           const count = repliesInFrame(replies, at);
-          if (!send(count === replies.length ? replies : replies.slice(at, at + count))) break;
+          const part = count === replies.length ? replies : replies.slice(at, at + count);
+          if (!send(part, index)) break;
           at += count;
           place += count;
         }
@@ -366,10 +367,10 @@ export class Forward {
   #receiveReadAnswer(payload: Uint8Array): boolean {
     const frame = decodeReadAnswerFrame(payload);
     if (frame === undefined) return false;
-    const { group, read, place, replies } = frame;
+    const { group, read, place, index, replies } = frame;
     const reads = this.#options.groupOf(group)?.reads;
     if (replies === undefined) reads?.refused(read);
-    else reads?.answered(read, place, replies);
+    else reads?.answered(read, { place, replies, index });
     return true;
   }
 }

@@ -4,11 +4,11 @@
  * Layouts, big-endian:
  *
  *     group      u16 group | u48 term | a group of commands (replica/batch)
- *     answer     u16 group | u48 session | u48 sequence | u8 outcome | u32 place | u32 total | replies
+ *     answer     u16 group | u48 session | u48 sequence | u8 outcome | u32 place | u32 total | u48 index | replies
  *     open       u16 group | u32 incarnation | u32 nonce | 8 bytes member id
  *     opened     u16 group | u32 incarnation | u32 nonce | 8 bytes member id | u48 session
- *     read       u16 group | u48 read | u32 count | commands (replica/batch)
- *     readAnswer u16 group | u48 read | u8 outcome | u32 place | replies
+ *     read       u16 group | u48 read | u48 floor | u32 count | commands (replica/batch)
+ *     readAnswer u16 group | u48 read | u8 outcome | u32 place | u48 index | replies
  *     replies    u32 count | (u32 length | bytes)…
  *     formation  JSON (cluster/formation)
  *     view       JSON (cluster/view)
@@ -82,6 +82,8 @@ export interface ReadFrame {
   readonly group: GroupId;
   /** The origin's number for these reads. */
   readonly read: number;
+  /** Not to be answered before the entry at this index is applied. */
+  readonly floor: number;
   readonly commands: readonly Command[];
 }
 
@@ -90,6 +92,8 @@ export interface ReadAnswerFrame {
   readonly read: number;
   /** Where the first reply stands among those to the commands that were sent. */
   readonly place: number;
+  /** Nothing in the replies is newer than this entry. */
+  readonly index: number;
   /** Undefined where the node does not lead: ask the leader. */
   readonly replies: readonly string[] | undefined;
 }
@@ -98,8 +102,9 @@ export interface ReadAnswerFrame {
 const outcomes = ['replies', 'forgotten', 'gap', 'unknown-session'] as const;
 const noReplies: readonly string[] = [];
 const openBytes = 18;
-const answerHeadBytes = 23;
-const readAnswerHeadBytes = 13;
+const answerHeadBytes = 29;
+const readHeadBytes = 18;
+const readAnswerHeadBytes = 19;
 /** Replies in a frame, or one larger reply. */
 const repliesBytesMax = 1 << 20;
 
@@ -131,14 +136,16 @@ export function decodeGroupFrame(payload: Uint8Array): GroupFrame | undefined {
 }
 
 export function encodeAnswerFrame(frame: AnswerFrame): Uint8Array {
-  const replies = frame.answer.kind === 'replies' ? frame.answer.replies : noReplies;
+  const { answer } = frame;
+  const replies = answer.kind === 'replies' ? answer.replies : noReplies;
   const buffer = Buffer.allocUnsafe(answerHeadBytes + repliesBytes(replies));
   buffer.writeUInt16BE(frame.group, 0);
   buffer.writeUIntBE(frame.session, 2, 6);
   buffer.writeUIntBE(frame.sequence, 8, 6);
-  buffer.writeUInt8(outcomes.indexOf(frame.answer.kind), 14);
+  buffer.writeUInt8(outcomes.indexOf(answer.kind), 14);
   buffer.writeUInt32BE(frame.place, 15);
   buffer.writeUInt32BE(frame.total, 19);
+  buffer.writeUIntBE(answer.kind === 'replies' ? answer.index : 0, 23, 6);
   writeReplies(buffer, answerHeadBytes, replies);
   return buffer;
 }
@@ -149,13 +156,14 @@ export function decodeAnswerFrame(payload: Uint8Array): AnswerFrame | undefined 
   const kind = outcomes[buffer.readUInt8(14)];
   const place = buffer.readUInt32BE(15);
   const total = buffer.readUInt32BE(19);
+  const index = buffer.readUIntBE(23, 6);
   const replies = readReplies(buffer, answerHeadBytes);
   if (kind === undefined || replies === undefined) return undefined;
   return {
     group: groupId(buffer.readUInt16BE(0)),
     session: buffer.readUIntBE(2, 6),
     sequence: buffer.readUIntBE(8, 6),
-    answer: kind === 'replies' ? { kind, replies } : { kind },
+    answer: kind === 'replies' ? { kind, replies, index } : { kind },
     place,
     total,
   };
@@ -202,19 +210,21 @@ export function decodeOpenedFrame(payload: Uint8Array): OpenedFrame | undefined 
 }
 
 export function encodeReadFrame(frame: ReadFrame): readonly Uint8Array[] {
-  const head = Buffer.allocUnsafe(12);
+  const head = Buffer.allocUnsafe(readHeadBytes);
   head.writeUInt16BE(frame.group, 0);
   head.writeUIntBE(frame.read, 2, 6);
-  head.writeUInt32BE(frame.commands.length, 8);
+  head.writeUIntBE(frame.floor, 8, 6);
+  head.writeUInt32BE(frame.commands.length, 14);
   return [head, encodeCommands(frame.commands)];
 }
 
 export function decodeReadFrame(payload: Uint8Array): ReadFrame | undefined {
   const buffer = asBuffer(payload);
-  if (buffer.length < 12) return undefined;
-  const commands = decodeCommands(buffer.subarray(12), buffer.readUInt32BE(8));
+  if (buffer.length < readHeadBytes) return undefined;
+  const commands = decodeCommands(buffer.subarray(readHeadBytes), buffer.readUInt32BE(14));
   if (commands === undefined) return undefined;
-  return { group: groupId(buffer.readUInt16BE(0)), read: buffer.readUIntBE(2, 6), commands };
+  const group = groupId(buffer.readUInt16BE(0));
+  return { group, read: buffer.readUIntBE(2, 6), floor: buffer.readUIntBE(8, 6), commands };
 }
 
 export function encodeReadAnswerFrame(frame: ReadAnswerFrame): Uint8Array {
@@ -224,6 +234,7 @@ export function encodeReadAnswerFrame(frame: ReadAnswerFrame): Uint8Array {
   buffer.writeUIntBE(frame.read, 2, 6);
   buffer.writeUInt8(frame.replies === undefined ? 1 : 0, 8);
   buffer.writeUInt32BE(frame.place, 9);
+  buffer.writeUIntBE(frame.index, 13, 6);
   writeReplies(buffer, readAnswerHeadBytes, replies);
   return buffer;
 }
@@ -239,6 +250,7 @@ export function decodeReadAnswerFrame(payload: Uint8Array): ReadAnswerFrame | un
     group,
     read: buffer.readUIntBE(2, 6),
     place: buffer.readUInt32BE(9),
+    index: buffer.readUIntBE(13, 6),
     replies: outcome === 0 ? replies : undefined,
   };
 }

@@ -231,14 +231,8 @@ export class Member implements Cluster {
     if (replica !== undefined) this.#loop.wake(replica);
   }
 
-  /** Reads this node's own replica as far as it has applied, at the time of its last entry. */
-  readLocal(
-    shard: ShardId,
-    command: { readonly database: number; readonly bytes: Uint8Array },
-  ): Promise<string> {
-    const replica = this.#replicas[groupOfShard(shard)];
-    assert(replica !== undefined, 'commands come once the shards are known');
-    return replica.readLocal(command);
+  readsLocally(shard: ShardId): boolean {
+    return this.#origins.readsLocally(groupOfShard(shard));
   }
 
   onDrained(call: () => void): void {
@@ -326,6 +320,7 @@ export class Member implements Cluster {
   #events(): ReplicaEvents {
     return {
       onWork: (replica) => this.#loop.wake(replica),
+      onApplied: (group) => this.#origins.applied(group),
       onLeadership: (group) => this.#leadershipChanged(group),
       onGroupAnswer: (group, to, answer) => this.#forward.answer(group, to, answer),
       onSessionOpened: (group, asked, session) => this.#forward.opened(group, asked, session),

@@ -167,7 +167,7 @@ export class Origin {
     if (group === undefined || group.isAnswered) return;
     switch (answer.kind) {
       case 'replies':
-        this.#settle(group, answer.replies);
+        this.#settle(group, answer.replies, answer.index);
         break;
       case 'forgotten':
         this.#fail(group.submissions, 'in-doubt');
@@ -271,7 +271,7 @@ export class Origin {
     });
   }
 
-  #settle(group: Unanswered, replies: readonly string[]): void {
+  #settle(group: Unanswered, replies: readonly string[], index: number): void {
     const { submissions } = group;
     group.submissions = noSubmissions;
     if (submissions.length === 0) return;
@@ -279,7 +279,7 @@ export class Origin {
     let bytes = 0;
     submissions.forEach((submission, place) => {
       bytes += submission.bytes.length;
-      submission.settle(replies[place] ?? '');
+      submission.settle(replies[place] ?? '', index);
     });
     this.#options.onSettled(submissions.length, bytes);
   }

@@ -1,6 +1,6 @@
 /**
  * This node's commands on their way to the leaders of their groups: for each group an origin for what goes through the log and
- * one for reads, and the bound on what all of them hold together.
+ * one for reads, one for those that its own replica may answer, and the bound on what all of them hold together.
  *
  * What is submitted leaves with `flush`, which whoever keeps the turn calls at its beginning. Members and proxies have
  * the same; only where a leader is known from differs.
@@ -12,6 +12,7 @@ import { groupId, type GroupId, type NodeId } from '../base/ids.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { Submission } from './cluster.ts';
 import type { Forward, LocalGroup } from './forward.ts';
+import { LocalReads } from './local-reads.ts';
 import { Origin, type Leader } from './origin.ts';
 import { ReadOrigin } from './read-origin.ts';
 
@@ -75,6 +76,16 @@ export class Origins {
       leader: () => leaderOf(group),
       onSettled: (count: number, bytes: number) => this.#settled(count, bytes),
     };
+    const reads = new ReadOrigin({
+      ...shared,
+      send: (to, sent) => forward.sendReads(group, to, sent),
+      onAnswered: (sentMs, index) => localReads?.probed(sentMs, index),
+    });
+    const askLeader = (submissions: readonly Submission[]): void => {
+      for (const submission of submissions) reads.submit(submission);
+      reads.flush();
+    };
+    const localReads = replica && new LocalReads({ ...shared, replica, askLeader });
     this.#groups[group] = {
       replica,
       origin: new Origin({
@@ -82,10 +93,8 @@ export class Origins {
         send: (to, commands) => forward.sendGroup(group, to, commands),
         openSession: (to, nonce) => forward.openSession(group, to, nonce),
       }),
-      reads: new ReadOrigin({
-        ...shared,
-        send: (to, read, submissions) => forward.sendReads(group, to, read, submissions),
-      }),
+      reads,
+      localReads,
     };
   }
 
@@ -99,7 +108,9 @@ export class Origins {
     this.#pendingCommands += 1;
     this.#pendingBytes += submission.bytes.length;
     if (submission.path === 'log') local.origin.submit(submission);
-    else local.reads.submit(submission);
+    else if (submission.path === 'local' && local.localReads !== undefined) {
+      local.localReads.submit(submission);
+    } else local.reads.submit(submission);
     this.#submitted.add(local);
   }
 
@@ -108,10 +119,21 @@ export class Origins {
     // What is answered at once may make its client submit more, which belongs to the next turn.
     const submitted = [...this.#submitted];
     this.#submitted.clear();
-    for (const { origin, reads } of submitted) {
+    for (const { origin, reads, localReads } of submitted) {
+      localReads?.flush();
       reads.flush();
       origin.flush();
     }
+  }
+
+  /** Whether this node's replica of the group answers local reads now. */
+  readsLocally(group: GroupId): boolean {
+    return this.#groups[group]?.localReads?.isReady ?? false;
+  }
+
+  /** This node's replica of the group has applied more. */
+  applied(group: GroupId): void {
+    this.#groups[group]?.localReads?.applied();
   }
 
   /** The group has another leader or term than before. */
@@ -138,7 +160,8 @@ export class Origins {
   /** Time-outs and second tries; called every heartbeat interval. */
   tick(): void {
     this.#options.forward.tick();
-    for (const { origin, reads } of this.#groups) {
+    for (const { origin, reads, localReads } of this.#groups) {
+      localReads?.tick();
       origin.tick();
       reads.tick();
     }
@@ -147,7 +170,8 @@ export class Origins {
   /** The node stops: whoever still waits is told. */
   close(): void {
     this.#isClosed = true;
-    for (const { origin, reads } of this.#groups) {
+    for (const { origin, reads, localReads } of this.#groups) {
+      localReads?.close();
       origin.close();
       reads.close();
     }

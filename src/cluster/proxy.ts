@@ -177,6 +177,11 @@ export class Proxy implements Cluster {
     this.#origins.onDrained(call);
   }
 
+  /** It holds no replica, so all its reads are strong. */
+  readsLocally(): boolean {
+    return false;
+  }
+
   onReady(call: () => void): void {
     if (this.shardMap === undefined) this.#whenReady.push(call);
     else call();

@@ -25,8 +25,26 @@ export interface ReadOriginOptions {
    * Takes reads to the leader; false where they could not leave. Replies come through `answered` and `refused`, perhaps
    * before this returns.
    */
-  readonly send: (leader: Leader, read: number, submissions: readonly Submission[]) => boolean;
+  readonly send: (leader: Leader, reads: SentReads) => boolean;
+  /** A leader that was asked at `sentMs` had applied no less than everything acknowledged by then, which was up to `index` at most. */
+  readonly onAnswered: (sentMs: number, index: number) => void;
   readonly onSettled: (count: number, bytes: number) => void;
+}
+
+/** What leaves together. */
+export interface SentReads {
+  /** The number under which it is answered. */
+  readonly read: number;
+  /** The leader answers once it has applied the entry at this index. */
+  readonly floor: number;
+  readonly submissions: readonly Submission[];
+}
+
+/** Replies in order; `place` is that of the first among the commands sent. */
+export interface ReadReplies {
+  readonly place: number;
+  readonly replies: readonly string[];
+  readonly index: number;
 }
 
 interface Batch {
@@ -34,11 +52,15 @@ interface Batch {
   submissions: readonly Submission[];
   /** How many of them have their reply. */
   answered: number;
+  readonly floor: number;
   readonly deadlineMs: number;
+  /** The last time. */
+  sentMs: number;
 }
 
 interface Turn {
   readonly submissions: Submission[];
+  floor: number;
   bytes: number;
 }
 
@@ -63,19 +85,20 @@ export class ReadOrigin {
     const size = submission.bytes.length;
     let turn = this.#turn.at(-1);
     if (turn === undefined || turn.bytes + size > batchBytesMax) {
-      turn = { submissions: [], bytes: 0 };
+      turn = { submissions: [], floor: 0, bytes: 0 };
       this.#turn.push(turn);
     }
     turn.submissions.push(submission);
     turn.bytes += size;
+    turn.floor = Math.max(turn.floor, submission.floor ?? 0);
   }
 
   /** Sends what was submitted in this turn. */
   flush(): void {
     if (this.#turn.length === 0) return;
     const deadlineMs = this.#options.clock.monotonicMs() + this.#options.commandTimeoutMs;
-    for (const { submissions } of this.#turn) {
-      this.#unsent.push({ submissions, answered: 0, deadlineMs });
+    for (const { submissions, floor } of this.#turn) {
+      this.#unsent.push({ submissions, answered: 0, floor, deadlineMs, sentMs: 0 });
     }
     this.#turn = [];
     if (!this.#isHeld) this.#sendUnsent();
@@ -95,8 +118,8 @@ export class ReadOrigin {
     if (this.#asked?.node === peer) this.#unsend(0);
   }
 
-  /** Replies of a batch, in order; `place` is that of the first among the commands sent under this number. */
-  answered(read: number, place: number, replies: readonly string[]): void {
+  /** Replies to some of what was sent under this number. */
+  answered(read: number, { place, replies, index }: ReadReplies): void {
     const batch = this.#sent.get(read);
     if (batch === undefined) return;
     const { submissions } = batch;
@@ -106,11 +129,12 @@ export class ReadOrigin {
     }
     batch.answered += replies.length;
     if (batch.answered === submissions.length) this.#sent.delete(read);
+    this.#options.onAnswered(batch.sentMs, index);
     let bytes = 0;
     replies.forEach((reply, at) => {
       const submission = submissions[place + at];
       bytes += submission?.bytes.length ?? 0;
-      submission?.settle(reply);
+      submission?.settle(reply, index);
     });
     this.#options.onSettled(replies.length, bytes);
   }
@@ -164,13 +188,16 @@ export class ReadOrigin {
     const leader = this.#options.leader();
     if (leader === undefined) return;
     this.#asked = leader;
+    const sentMs = this.#options.clock.monotonicMs();
     // A leader on this node may answer, or refuse, at once.
     for (let batch = this.#unsent[0]; batch !== undefined; batch = this.#unsent[0]) {
       this.#unsent.shift();
       this.#read += 1;
       const read = this.#read;
       this.#sent.set(read, batch);
-      if (!this.#options.send(leader, read, batch.submissions)) this.refused(read);
+      batch.sentMs = sentMs;
+      const { floor, submissions } = batch;
+      if (!this.#options.send(leader, { read, floor, submissions })) this.refused(read);
       if (this.#isHeld) return;
     }
   }

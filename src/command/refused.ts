@@ -71,7 +71,7 @@ const refusedForGood: Readonly<Record<string, string>> = {
   trimslots: internal,
 };
 
-const clusterMode: readonly string[] = ['asking', 'cluster', 'readonly', 'readwrite'];
+const clusterMode: readonly string[] = ['asking', 'cluster'];
 
 /** The error, without its `-`, of each refused command. */
 export function refusals(): Map<string, string> {

@@ -26,6 +26,8 @@ export const frontCommands: readonly string[] = [
   'info',
   'ping',
   'quit',
+  'readonly',
+  'readwrite',
   'reset',
   'role',
   'select',

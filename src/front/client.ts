@@ -26,6 +26,8 @@ export class Client {
   replyMode: ReplyMode = 'on';
   /** The version of RESP in which it reads replies; 2 until HELLO says otherwise. */
   protocol: 2 | 3 = 2;
+  /** Reads of strong keys may be answered as in level session (READONLY). */
+  isReadOnly = false;
   /** The row name of the last command. */
   lastCommand = 'NULL';
 
@@ -64,5 +66,6 @@ export class Client {
     this.name = '';
     this.replyMode = 'on';
     this.protocol = 2;
+    this.isReadOnly = false;
   }
 }

@@ -146,9 +146,9 @@ export class Connection {
     }
   }
 
-  /** A shard has answered one submission of this connection. */
-  shardAnswered(shard: ShardId, path: Path): void {
-    if (this.shardOrder.end(shard, path)) this.resume('order');
+  /** A shard has answered one submission of this connection, from no later than the entry at `index`. */
+  shardAnswered(shard: ShardId, path: Path, index: number): void {
+    if (this.shardOrder.end(shard, path, index)) this.resume('order');
   }
 
   /** The current command, and all behind it, wait until `resume` is called with the same reason. */

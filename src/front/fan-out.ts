@@ -10,6 +10,7 @@ import { assert, AssertionError } from '../base/assert.ts';
 import { shardId, type ShardId } from '../base/ids.ts';
 import { randomInteger } from '../base/random.ts';
 import type { SubmitFailure } from '../cluster/cluster.ts';
+import { keyIndexes } from '../command/keys.ts';
 import type { CommandSpec } from '../command/table.ts';
 import {
   arrayReply,
@@ -21,6 +22,7 @@ import {
 } from '../resp/encoder.ts';
 import { elementsOf, integerOf, isErrorReply } from '../resp/reply-framer.ts';
 import type { Route } from '../shard/route.ts';
+import { accessOf, byLeader, byLog, weakeningOf, type Access } from './access.ts';
 import type { Connection } from './connection.ts';
 import { failureReply, replyTooLongReply } from './error-replies.ts';
 import type { FrontState } from './front-state.ts';
@@ -28,7 +30,6 @@ import type { Slot } from './order-queue.ts';
 import type { Shape } from './resp3.ts';
 import { submitPart, type PartOwner } from './part.ts';
 import { submitScan } from './scan.ts';
-import type { Path } from './shard-order.ts';
 import { countFailure } from './submissions.ts';
 
 export interface FanOut {
@@ -81,15 +82,12 @@ function partsForAll(command: FanOut): Part[] {
 function submitParts(command: FanOut, parts: readonly Part[]): boolean {
   const { connection, state, spec } = command;
   const isWrite = spec.kind === 'write';
-  const paths: Path[] = [];
-  for (const { shard } of parts) {
-    const path = connection.shardOrder.pathOf(shard, isWrite);
-    if (path === undefined) {
-      connection.hold('order');
-      return false;
-    }
-    paths.push(path);
+  const { shardOrder } = connection;
+  if (!parts.every(({ shard }) => shardOrder.mayBegin(shard, isWrite))) {
+    connection.hold('order');
+    return false;
   }
+  const accessOfPart = accessOfParts(command);
   if (isWrite) state.statistics.commandsWrite += 1;
   else state.statistics.commandsRead += 1;
   connection.client.lastCommand = spec.name;
@@ -101,12 +99,25 @@ function submitParts(command: FanOut, parts: readonly Part[]): boolean {
       position,
       shard,
       bytes,
-      path: paths[position] ?? 'log',
+      access: accessOfPart(shard),
       connection,
       state,
     });
   }
   return true;
+}
+
+function accessOfParts({ spec, connection, state }: FanOut): (shard: ShardId) => Access {
+  const { cluster } = state;
+  const { shardOrder, request, client } = connection;
+  if (spec.kind === 'write') return () => byLog;
+  const table = cluster.namespaces;
+  if (table.isEmpty && !client.isReadOnly) {
+    return (shard) => (shardOrder.followsLog(shard) ? byLog : byLeader);
+  }
+  const weakening = weakeningOf(table, connection, keyIndexes(spec, request), request);
+  return (shard) =>
+    shardOrder.followsLog(shard) ? byLog : accessOf(weakening, { cluster, connection, shard });
 }
 
 /** Collects the parts' replies, and is the whole command's place in the order of replies. */

@@ -4,9 +4,9 @@
 
 import type { ShardId } from '../base/ids.ts';
 import type { Submission, SubmitFailure } from '../cluster/cluster.ts';
+import type { Access } from './access.ts';
 import type { Connection } from './connection.ts';
 import type { FrontState } from './front-state.ts';
-import type { Path } from './shard-order.ts';
 
 /** Who gets the parts' replies: once for each part. */
 export interface PartOwner {
@@ -20,20 +20,21 @@ export interface PartOptions {
   readonly position: number;
   readonly shard: ShardId;
   readonly bytes: Uint8Array;
-  /** Given by the connection's shard order. */
-  readonly path: Path;
+  readonly access: Access;
   readonly connection: Connection;
   readonly state: FrontState;
 }
 
 /** Submits a part, which counts in the connection's order on its shard. */
 export function submitPart(options: PartOptions): void {
-  options.connection.shardOrder.begin(options.shard, options.path);
+  options.connection.shardOrder.begin(options.shard, options.access.path);
   options.state.cluster.submit(options.shard, new PartSubmission(options));
 }
 
 class PartSubmission implements Submission {
-  readonly path: Path;
+  readonly path: Access['path'];
+  readonly floor: number | undefined;
+  readonly boundMs: number;
   /** No command that concerns several shards is resolved. */
   readonly isAlone = false;
   readonly database: number;
@@ -41,21 +42,23 @@ class PartSubmission implements Submission {
   readonly #options: PartOptions;
 
   constructor(options: PartOptions) {
-    this.path = options.path;
+    this.path = options.access.path;
+    this.floor = options.access.floor;
+    this.boundMs = options.access.boundMs;
     this.database = options.connection.client.database;
     this.bytes = options.bytes;
     this.#options = options;
   }
 
-  settle(reply: string): void {
-    const { owner, position, connection, shard, path } = this.#options;
+  settle(reply: string, index: number): void {
+    const { owner, position, connection, shard } = this.#options;
     owner.partSettled(position, reply);
-    connection.shardAnswered(shard, path);
+    connection.shardAnswered(shard, this.path, index);
   }
 
   fail(failure: SubmitFailure): void {
-    const { owner, connection, shard, path } = this.#options;
+    const { owner, connection, shard } = this.#options;
     owner.partFailed(failure);
-    connection.shardAnswered(shard, path);
+    connection.shardAnswered(shard, this.path, 0);
   }
 }

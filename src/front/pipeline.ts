@@ -16,6 +16,7 @@ import type { RequestDecoder } from '../resp/decoder.ts';
 import { errorReply, stringBytesMax } from '../resp/encoder.ts';
 import { Router } from '../shard/route.ts';
 import type { Slotter } from '../shard/slot.ts';
+import { accessOf, byLeader, byLog, weakeningOf, type Access } from './access.ts';
 import { CommandNames } from './command-names.ts';
 import type { Connection } from './connection.ts';
 import {
@@ -127,20 +128,38 @@ export class Pipeline {
       if (route.kind !== 'one') return fanOut({ spec, route, connection, state: this.#state });
       shard = route.shard;
     }
-    const path = connection.shardOrder.pathOf(shard, isWrite);
-    if (path === undefined) {
+    const { shardOrder } = connection;
+    if (!shardOrder.mayBegin(shard, isWrite)) {
       connection.hold('order');
       return false;
     }
+    const isLogged = isWrite || shardOrder.followsLog(shard);
+    const access = isLogged ? byLog : this.#readAccess(spec, shard, connection);
     if (isWrite) statistics.commandsWrite += 1;
     else statistics.commandsRead += 1;
     connection.client.lastCommand = spec.name;
-    connection.shardOrder.begin(shard, path);
+    shardOrder.begin(shard, access.path);
     const bytes = request.commandBytes();
-    const submission = new CommandSubmission({ spec, path, bytes, shard, connection, statistics });
+    const submission = new CommandSubmission({
+      spec,
+      access,
+      bytes,
+      shard,
+      connection,
+      statistics,
+    });
     connection.expect(submission);
     cluster.submit(shard, submission);
     return true;
+  }
+
+  #readAccess(spec: CommandSpec, shard: ShardId, connection: Connection): Access {
+    const { cluster } = this.#state;
+    if (cluster.namespaces.isEmpty && !connection.client.isReadOnly) return byLeader;
+    const { request } = connection;
+    const keys = keyIndexes(spec, request);
+    const weakening = weakeningOf(cluster.namespaces, connection, keys, request);
+    return accessOf(weakening, { cluster, connection, shard });
   }
 
   #learnShards(): Router | undefined {

@@ -9,6 +9,7 @@ import { shardId } from '../base/ids.ts';
 import type { SubmitFailure } from '../cluster/cluster.ts';
 import { arrayReply, bulkReply, encodeCommand } from '../resp/encoder.ts';
 import { bulkOf, elementsOf } from '../resp/reply-framer.ts';
+import { byLeader, byLog } from './access.ts';
 import type { Connection } from './connection.ts';
 import { failureReply, invalidCursorReply } from './error-replies.ts';
 import type { FanOut } from './fan-out.ts';
@@ -31,7 +32,7 @@ export function submitScan(command: FanOut): boolean {
     connection.reply(invalidCursorReply);
     return true;
   }
-  const path = connection.shardOrder.readPathOf(shardId(shard));
+  const access = connection.shardOrder.followsLog(shardId(shard)) ? byLog : byLeader;
   state.statistics.commandsRead += 1;
   connection.client.lastCommand = spec.name;
   const args: Uint8Array[] = connection.request.args();
@@ -39,7 +40,7 @@ export function submitScan(command: FanOut): boolean {
   const slot = new ScanSlot(command, shard);
   connection.expect(slot);
   const bytes = encodeCommand(args);
-  submitPart({ owner: slot, position: 0, shard: shardId(shard), bytes, path, connection, state });
+  submitPart({ owner: slot, position: 0, shard: shardId(shard), bytes, access, connection, state });
   return true;
 }
 

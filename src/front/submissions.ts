@@ -5,16 +5,18 @@
 import type { ShardId } from '../base/ids.ts';
 import type { Submission, SubmitFailure } from '../cluster/cluster.ts';
 import type { CommandSpec } from '../command/table.ts';
+import type { Access } from './access.ts';
 import type { Connection } from './connection.ts';
 import { failureReply } from './error-replies.ts';
 import type { Slot } from './order-queue.ts';
 import type { Shape } from './resp3.ts';
-import type { Path } from './shard-order.ts';
 import type { FrontStatistics } from './statistics.ts';
 
 /** A command that one shard answers: the usual case. */
 export class CommandSubmission implements Submission, Slot {
-  readonly path: Path;
+  readonly path: Access['path'];
+  readonly floor: number | undefined;
+  readonly boundMs: number;
   readonly isAlone: boolean;
   readonly database: number;
   readonly bytes: Uint8Array;
@@ -28,13 +30,15 @@ export class CommandSubmission implements Submission, Slot {
 
   constructor(options: {
     readonly spec: CommandSpec;
-    readonly path: Path;
+    readonly access: Access;
     readonly bytes: Uint8Array;
     readonly shard: ShardId;
     readonly connection: Connection;
     readonly statistics: FrontStatistics;
   }) {
-    this.path = options.path;
+    this.path = options.access.path;
+    this.floor = options.access.floor;
+    this.boundMs = options.access.boundMs;
     this.isAlone = options.spec.effect === 'resolved';
     this.database = options.connection.client.database;
     this.bytes = options.bytes;
@@ -48,14 +52,14 @@ export class CommandSubmission implements Submission, Slot {
     this.#statistics = options.statistics;
   }
 
-  settle(reply: string): void {
+  settle(reply: string, index: number): void {
     this.#connection.settled(this, reply);
-    this.#connection.shardAnswered(this.#shard, this.path);
+    this.#connection.shardAnswered(this.#shard, this.path, index);
   }
 
   fail(failure: SubmitFailure): void {
     countFailure(this.#statistics, failure);
-    this.settle(failureReply(failure));
+    this.settle(failureReply(failure), 0);
   }
 }
 

@@ -72,6 +72,11 @@ export class ApplyQueue {
     return this.#appliedIndex;
   }
 
+  /** Of the last entry that may be part of the data: a read may see it before it is reported. */
+  get givenIndex(): number {
+    return Math.max(this.#appliedIndex + this.#given, this.#standing.index);
+  }
+
   /** As of the last entry that the engine was given. */
   get sessions(): Sessions {
     return this.#applier.sessions;

@@ -24,7 +24,12 @@ import type { ReplicaSettings } from './settings.ts';
 
 /** How a leader treats a group of commands. Without an answer it is on its way, or waits until the leader serves. */
 export type GroupAnswer =
-  | { readonly kind: 'replies'; readonly replies: readonly Reply[] }
+  | {
+      readonly kind: 'replies';
+      readonly replies: readonly Reply[];
+      /** Nothing in the replies is newer than the entry at this index. */
+      readonly index: number;
+    }
   /** It happened, and its replies are gone here: acknowledged long ago, too many to be kept, or lost with a connection of the engine. */
   | { readonly kind: 'forgotten' }
   | { readonly kind: 'gap' }
@@ -55,6 +60,8 @@ export interface LeadershipOptions {
   readonly members: () => ConfState;
   readonly appliedIndex: () => number;
   readonly isEngineWell: () => boolean;
+  /** Of the last entry that may be part of the data. */
+  readonly givenIndex: () => number;
   /** The index of the entry; undefined where the core does not take it now (too much uncommitted, leadership on its way elsewhere). */
   readonly propose: (data: Uint8Array) => number | undefined;
   /** Starts a ReadIndex round under this number. */
@@ -80,7 +87,7 @@ export class Leadership {
   entries = 0;
 
   constructor(options: LeadershipOptions) {
-    const { engine, clock, walls, settings, appliedIndex, askIndex, later } = options;
+    const { engine, clock, walls, settings, appliedIndex, givenIndex, askIndex, later } = options;
     this.#options = options;
     this.#clock = new LeaderClock({ clock, walls });
     this.#reads = new Reads({
@@ -89,6 +96,7 @@ export class Leadership {
       timeMs: () => this.#clock.nowMs(),
       lease: () => (settings.reads === 'lease' ? this.#lease : undefined),
       appliedIndex,
+      givenIndex,
       isServing: () => this.#isServing,
       askIndex,
       log: (read) => this.logRead(read),
@@ -207,7 +215,7 @@ export class Leadership {
     this.#clock.entryApplied(applied.timeMs);
     if (this.#term === undefined) return;
     const reads: (readonly Reply[] | undefined)[] = [];
-    for (const outcome of applied.outcomes) this.#report(outcome, applied.term, reads);
+    for (const outcome of applied.outcomes) this.#report(outcome, applied, reads);
     if (applied.term === this.#term) this.#proposals.applied(applied.index, reads);
     this.#reads.serve();
     this.#tryServe();
@@ -255,7 +263,7 @@ export class Leadership {
   }
 
   #admit(from: NodeId, commands: CommandGroup): void {
-    const { group, events, sessions } = this.#options;
+    const { group, events, sessions, appliedIndex } = this.#options;
     const { session, sequence } = commands;
     const offer = this.#proposals.offer(commands, sessions());
     const to = { node: from, session, sequence };
@@ -268,7 +276,9 @@ export class Leadership {
         // Applied, but the engine has not replied yet: the answer comes by itself.
         if (replies === undefined && !sessions().isForgotten(session, sequence)) return;
         const answer: GroupAnswer =
-          replies === undefined ? { kind: 'forgotten' } : { kind: 'replies', replies };
+          replies === undefined
+            ? { kind: 'forgotten' }
+            : { kind: 'replies', replies, index: appliedIndex() };
         events.onGroupAnswer(group, to, answer);
         return;
       }
@@ -288,12 +298,12 @@ export class Leadership {
     return true;
   }
 
-  #report(outcome: Outcome, entryTerm: number, reads: (readonly Reply[] | undefined)[]): void {
+  #report(outcome: Outcome, entry: AppliedEntry, reads: (readonly Reply[] | undefined)[]): void {
     const { group, events } = this.#options;
     switch (outcome.kind) {
       case 'replies': {
         const { replies } = outcome;
-        events.onGroupAnswer(group, outcome, { kind: 'replies', replies });
+        events.onGroupAnswer(group, outcome, { kind: 'replies', replies, index: entry.index });
         return;
       }
       case 'opened':
@@ -301,7 +311,7 @@ export class Leadership {
         return;
       case 'lost':
         // Groups of earlier terms are sent again by their origins, and answered then.
-        if (entryTerm === this.#term) events.onGroupAnswer(group, outcome, { kind: 'forgotten' });
+        if (entry.term === this.#term) events.onGroupAnswer(group, outcome, { kind: 'forgotten' });
         return;
       case 'read':
         reads.push(outcome.replies);

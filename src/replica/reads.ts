@@ -44,10 +44,15 @@ export interface ReadBatch {
   /** Whose line it stands in. */
   readonly from: NodeId;
   readonly commands: readonly EngineCommand[];
+  /** Not to be answered before the entry at this index is applied, which is committed. */
+  readonly floor: number;
   /** Whether replies can be taken now; `gone`: nobody waits for them any more. */
   readonly room: () => 'now' | 'later' | 'gone';
-  /** Takes replies, one a command, that follow those taken before; answers how many it took. Others are read again. */
-  readonly take: (replies: readonly Reply[]) => number;
+  /**
+   * Takes replies, one a command, that follow those taken before; answers how many it took. Others are read again. Nothing in
+   * them is newer than the entry at `index`.
+   */
+  readonly take: (replies: readonly Reply[], index: number) => number;
   /** This replica does not lead any more: ask the leader for what has no reply yet. */
   readonly refuse: () => void;
 }
@@ -60,6 +65,8 @@ export interface ReadsOptions {
   /** Undefined where reads go by ReadIndex. */
   readonly lease: () => Lease | undefined;
   readonly appliedIndex: () => number;
+  /** Of the last entry that may be part of the data: a read may see it before it counts as applied. */
+  readonly givenIndex: () => number;
   /** Whether this replica leads, has applied an entry of its term, and has an engine that can be read. */
   readonly isServing: () => boolean;
   /** Starts a ReadIndex round under this number. */
@@ -218,8 +225,9 @@ export class Reads {
     }
   }
 
-  #grant({ index }: Waiting): Grant | undefined {
+  #grant({ index, batch }: Waiting): Grant | undefined {
     const { appliedIndex, lease, clock } = this.#options;
+    if (batch.floor > appliedIndex()) return undefined;
     if (index !== undefined && index <= appliedIndex()) return 'confirmed';
     // The lease of the term in which the value is read: that of a later term says nothing about it.
     const held = lease();
@@ -259,7 +267,7 @@ export class Reads {
       bytes > sliceBytes
         ? Math.max(1, waiting.slice >> 1)
         : Math.min(sliceCommandsMax, waiting.slice << 1);
-    const taken = ready.length === 0 ? 0 : batch.take(ready);
+    const taken = ready.length === 0 ? 0 : batch.take(ready, this.#options.givenIndex());
     waiting.answered += taken;
     if (waiting.answered === batch.commands.length) this.#remove(line, waiting);
     else if (taken < ready.length) line.turnBytes = Math.max(line.turnBytes, turnBytesMax);

@@ -8,10 +8,9 @@
 
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
-import { NodeError } from '../base/errors.ts';
 import { index, noNode, type GroupId, type NodeId, type Term } from '../base/ids.ts';
 import type { Random } from '../base/random.ts';
-import type { Engine, EngineCommand, Reply } from '../engine/engine.ts';
+import type { Engine, EngineCommand, ReadReply, Reply } from '../engine/engine.ts';
 import type { ConfChangeV2 } from '../raft/membership.ts';
 import { message, type ConfState, type Entry, type Message } from '../raft/message.ts';
 import { RawNode } from '../raft/raw-node.ts';
@@ -28,6 +27,8 @@ import { raftLimits, type ReplicaSettings } from './settings.ts';
 export interface ReplicaEvents extends LeadershipEvents {
   /** There is something for the ready loop to do. */
   onWork(replica: Replica): void;
+  /** More has been applied. */
+  onApplied(group: GroupId): void;
   /** The node must stop. */
   onFailed(error: unknown): void;
 }
@@ -93,7 +94,10 @@ export class Replica {
       group,
       engine,
       storage,
-      onApplied: (applied) => this.#leadership.applied(applied),
+      onApplied: (applied) => {
+        this.#leadership.applied(applied);
+        events.onApplied(group);
+      },
       onWell: () => this.#leadership.engineIsWell(),
       onUnwell: () => {
         this.#leadership.engineIsUnwell();
@@ -113,6 +117,7 @@ export class Replica {
       sessions: () => this.#applies.sessions,
       members: () => this.members,
       appliedIndex: () => this.#applies.appliedIndex,
+      givenIndex: () => this.#applies.givenIndex,
       isEngineWell: () => this.#applies.isWell,
       propose: (data) => (this.#raft.propose(data) === 'ok' ? this.#raft.lastIndex : undefined),
       askIndex: (round) => this.#askIndex(round),
@@ -282,28 +287,24 @@ export class Replica {
   }
 
   /**
-   * Reads what this replica has applied, at the time of its last entry: perhaps behind the leader. Rejects with `cluster-down` where
-   * the engine is not well, or ceases to be.
+   * Reads what this replica has applied, at the time of its last entry: perhaps behind the leader. Nothing in the replies is newer than
+   * the entry at `index`. There are none where the engine is not well, or ceases to be.
    */
-  readLocal(command: EngineCommand): Promise<Reply> {
-    const { timeMs } = this.#applies;
-    return new Promise((resolve, reject) => {
-      const fail = (): void => {
-        this.#localReads.delete(fail);
-        const problem = this.engineProblem ?? '';
-        reject(new NodeError('cluster-down', `this node's replica cannot be read: ${problem}`));
-      };
-      if (!this.isEngineWell) {
-        fail();
-        return;
-      }
-      this.#localReads.add(fail);
-      this.engine.read({ commands: [command], timeMs }, (replies) => {
-        this.#localReads.delete(fail);
-        const [reply] = replies;
-        assert(reply !== undefined && reply !== 'due', "nothing is due at the last entry's time");
-        resolve(reply);
-      });
+  readApplied(
+    commands: readonly EngineCommand[],
+    done: (replies: readonly ReadReply[] | undefined, index: number) => void,
+  ): void {
+    const fail = (): void => {
+      this.#localReads.delete(fail);
+      done(undefined, 0);
+    };
+    if (!this.isEngineWell) {
+      fail();
+      return;
+    }
+    this.#localReads.add(fail);
+    this.engine.read({ commands, timeMs: this.#applies.timeMs }, (replies) => {
+      if (this.#localReads.delete(fail)) done(replies, this.#applies.givenIndex);
     });
   }
 

@@ -48,7 +48,7 @@ const redisPort = 6379;
 
 const levels: readonly ConsistencyLevel[] = ['strong', 'session', 'bounded', 'eventual', 'off'];
 /** Rows of others are refused, so that a table never promises what is not kept. */
-const builtLevels: readonly ConsistencyLevel[] = ['strong'];
+const builtLevels: readonly ConsistencyLevel[] = ['strong', 'session', 'bounded', 'eventual'];
 const keysOfRow = ['keys', 'database', 'level', 'boundMs', 'upstream', 'defaultTtlMs'];
 
 /** From JSON as configuration, operators and the meta group's log have it. */

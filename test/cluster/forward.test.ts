@@ -108,16 +108,16 @@ test('a session that a former life of this node asked for is not taken', () => {
 test('a read is not answered on another connection than it came by: the peer may have begun a new life', () => {
   const scene = new Scene();
   const commands = [{ database: 0, bytes: Buffer.from('x') }];
-  const frame = encodeReadFrame({ group, read: 1, commands });
+  const frame = encodeReadFrame({ group, read: 1, floor: 0, commands });
   scene.receive(frameKind.read, frame);
   scene.forward.disconnected(peer);
   scene.receive(frameKind.read, frame);
   const [former, latter] = scene.reading;
   assert.equal(former?.room(), 'gone');
-  former.take(['old']);
+  former.take(['old'], 1);
   former.refuse();
   assert.deepEqual(scene.sent, []);
-  latter?.take(['new']);
+  latter?.take(['new'], 1);
   assert.deepEqual(scene.sent, [frameKind.readAnswer]);
 });
 
@@ -145,7 +145,7 @@ const large = (count: number): string[] =>
 
 test('an answer to a group that is too large for a frame travels as several, and is one again', () => {
   const scene = new Scene();
-  const answer: GroupAnswer = { kind: 'replies', replies: ['a', 'b', ...large(3), 'c'] };
+  const answer: GroupAnswer = { kind: 'replies', replies: ['a', 'b', ...large(3), 'c'], index: 9 };
   scene.forward.answer(group, { node: peer, session: 5, sequence: 6 }, answer);
   assert.ok(scene.payloads.length > 2);
   assert.ok(scene.payloads.every(({ length }) => length < 2 ** 20 + 100));
@@ -172,9 +172,13 @@ test('what a full lane refuses of answers to groups is kept, once, and leaves in
   const scene = new Scene();
   const to = { node: peer, session: 5, sequence: 1 };
   scene.laneBytes = 1_000_000;
-  scene.forward.answer(group, to, { kind: 'replies', replies: large(4) });
-  scene.forward.answer(group, { ...to, sequence: 2 }, { kind: 'replies', replies: ['next'] });
-  scene.forward.answer(group, to, { kind: 'replies', replies: large(4) });
+  scene.forward.answer(group, to, { kind: 'replies', replies: large(4), index: 9 });
+  scene.forward.answer(
+    group,
+    { ...to, sequence: 2 },
+    { kind: 'replies', replies: ['next'], index: 9 },
+  );
+  scene.forward.answer(group, to, { kind: 'replies', replies: large(4), index: 9 });
   scene.forward.answer(group, { ...to, sequence: 3 }, { kind: 'forgotten' });
   const before = scene.payloads.length;
   scene.forward.tick();
@@ -196,15 +200,15 @@ test('what a full lane refuses of answers to groups is kept, once, and leaves in
 test('replies to reads that the lane does not take stay undone, and nothing is read while it is half full', () => {
   const scene = new Scene();
   const commands = Array.from({ length: 4 }, () => ({ database: 0, bytes: Buffer.from('x') }));
-  scene.receive(frameKind.read, encodeReadFrame({ group, read: 1, commands }));
+  scene.receive(frameKind.read, encodeReadFrame({ group, read: 1, floor: 0, commands }));
   const [batch] = scene.reading;
   assert.equal(batch?.room(), 'now');
   scene.laneBytes = 1_000_000;
   assert.equal(batch.room(), 'later');
-  assert.equal(batch.take(large(4)), 2);
-  assert.equal(batch.take(large(2)), 0);
+  assert.equal(batch.take(large(4), 1), 2);
+  assert.equal(batch.take(large(2), 1), 0);
   scene.laneBytes = Infinity;
-  assert.equal(batch.take(['c', 'd']), 2);
+  assert.equal(batch.take(['c', 'd'], 1), 2);
   const places = scene.payloads.map((payload) => {
     const frame = decodeReadAnswerFrame(payload);
     return [frame?.place, frame?.replies?.length];

@@ -64,7 +64,9 @@ const answerFrame: fc.Arbitrary<AnswerFrame> = fc.record(
     place: u32,
     total: u32,
     answer: fc.oneof(
-      replies.map((list) => ({ kind: 'replies' as const, replies: list })),
+      fc
+        .tuple(replies, u48)
+        .map(([list, index]) => ({ kind: 'replies' as const, replies: list, index })),
       fc.constantFrom(
         { kind: 'forgotten' as const },
         { kind: 'gap' as const },
@@ -77,9 +79,9 @@ const answerFrame: fc.Arbitrary<AnswerFrame> = fc.record(
 
 const openFrame = fc.record({ group, incarnation: u32, nonce: u32, member }, plain);
 const openedFrame = fc.record({ group, incarnation: u32, nonce: u32, member, session: u48 }, plain);
-const readFrame = fc.record({ group, read: u48, commands }, plain);
+const readFrame = fc.record({ group, read: u48, floor: u48, commands }, plain);
 const readAnswerFrame = fc.record(
-  { group, read: u48, place: u32, replies: fc.option(replies, { nil: undefined }) },
+  { group, read: u48, place: u32, index: u48, replies: fc.option(replies, { nil: undefined }) },
   plain,
 );
 

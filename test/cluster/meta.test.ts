@@ -159,7 +159,7 @@ test('changes that make no table are refused, and say why', async () => {
     meta: state,
     submitMeta: (submission) => {
       sent.push(submission.bytes);
-      submission.settle('+OK\r\n');
+      submission.settle('+OK\r\n', 0);
     },
   };
   const name = { keys: 'c*' };

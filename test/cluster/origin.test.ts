@@ -52,7 +52,7 @@ class Scene {
   }
 
   answer(sequence: number, reply = 'ok', session = 7): void {
-    this.origin.answered(session, sequence, { kind: 'replies', replies: [reply] });
+    this.origin.answered(session, sequence, { kind: 'replies', replies: [reply], index: 9 });
   }
 
   pass(ms: number): void {
@@ -88,7 +88,7 @@ test('commands of one turn are one group, and their replies keep their order', (
   scene.submit('b');
   scene.origin.flush();
   assert.deepEqual(scene.takeSent(), ['1×2']);
-  scene.origin.answered(7, 1, { kind: 'replies', replies: ['x', 'y'] });
+  scene.origin.answered(7, 1, { kind: 'replies', replies: ['x', 'y'], index: 9 });
   assert.deepEqual(scene.outcomes, ['a x', 'b y']);
   assert.equal(scene.settled, 2);
 });
@@ -171,7 +171,11 @@ test('a group that timed out is sent empty, so that it never happens later', () 
   assert.deepEqual(scene.takeSent(), ['1×0']);
   scene.command('next');
   assert.deepEqual(scene.takeSent(), ['2×1']);
-  scene.origin.answered(7, 1, { kind: 'replies', replies: ['the first time it was applied'] });
+  scene.origin.answered(7, 1, {
+    kind: 'replies',
+    replies: ['the first time it was applied'],
+    index: 9,
+  });
   scene.answer(2);
   assert.deepEqual(scene.outcomes, ['late in-doubt', 'next ok']);
 });

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { nodeId, term } from '../../src/base/ids.ts';
-import type { Submission } from '../../src/cluster/cluster.ts';
 import type { Leader } from '../../src/cluster/origin.ts';
 import { ReadOrigin } from '../../src/cluster/read-origin.ts';
 
@@ -11,6 +10,8 @@ class Scene {
   /** Number and size of each batch that was sent. */
   readonly sent: string[] = [];
   readonly outcomes: string[] = [];
+  /** When a leader that answered was asked, and the index it named. */
+  readonly probes: (readonly [sentMs: number, index: number])[] = [];
   settled = 0;
   isTaken = true;
   onSend: (read: number) => void = () => undefined;
@@ -18,11 +19,12 @@ class Scene {
     clock: { monotonicMs: () => this.nowMs, wallMs: () => 0 },
     commandTimeoutMs: 5_000,
     leader: () => this.leader,
-    send: (leader, read, submissions: readonly Submission[]) => {
+    send: (leader, { read, submissions }) => {
       this.sent.push(`${read}×${submissions.length} to ${leader.node}`);
       this.onSend(read);
       return this.isTaken;
     },
+    onAnswered: (sentMs, index) => this.probes.push([sentMs, index]),
     onSettled: (count) => {
       this.settled += count;
     },
@@ -54,8 +56,8 @@ test('reads of one turn travel together and get their own replies', () => {
   assert.deepEqual(scene.sent, []);
   scene.reads.flush();
   assert.deepEqual(scene.sent, ['1×2 to 2']);
-  scene.reads.answered(1, 0, ['x', 'y']);
-  scene.reads.answered(1, 0, ['again', 'again']);
+  scene.reads.answered(1, { place: 0, replies: ['x', 'y'], index: 9 });
+  scene.reads.answered(1, { place: 0, replies: ['again', 'again'], index: 9 });
   assert.deepEqual(scene.outcomes, ['a x', 'b y']);
   assert.equal(scene.settled, 2);
 });
@@ -64,13 +66,13 @@ test('replies come some at a time, and what has none goes again without the othe
   const scene = new Scene();
   for (const name of ['a', 'b', 'c']) scene.submit(name);
   scene.reads.flush();
-  scene.reads.answered(1, 0, ['x']);
+  scene.reads.answered(1, { place: 0, replies: ['x'], index: 9 });
   assert.deepEqual(scene.outcomes, ['a x']);
   scene.leader = { node: nodeId(3), term: term(4) };
   scene.reads.leaderIsThere();
   assert.deepEqual(scene.sent, ['1×3 to 2', '2×2 to 3']);
-  scene.reads.answered(1, 1, ['late', 'late']);
-  scene.reads.answered(2, 0, ['y', 'z']);
+  scene.reads.answered(1, { place: 1, replies: ['late', 'late'], index: 9 });
+  scene.reads.answered(2, { place: 0, replies: ['y', 'z'], index: 9 });
   assert.deepEqual(scene.outcomes, ['a x', 'b y', 'c z']);
   assert.equal(scene.settled, 3);
 });
@@ -83,13 +85,14 @@ test('a batch that the asked node refuses, as it does not lead, goes again with 
   }
   scene.reads.refused(2);
   scene.reads.refused(3);
-  scene.reads.answered(3, 0, ['too early']);
+  scene.reads.answered(3, { place: 0, replies: ['too early'], index: 9 });
   scene.submit('d');
   scene.reads.flush();
   assert.equal(scene.sent.length, 3, 'a later batch does not overtake the refused one');
   scene.pass(50);
   assert.deepEqual(scene.sent.slice(3), ['4×1 to 2', '5×1 to 2', '6×1 to 2']);
-  for (const read of [1, 4, 5, 6]) scene.reads.answered(read, 0, [`of ${read}`]);
+  for (const read of [1, 4, 5, 6])
+    scene.reads.answered(read, { place: 0, replies: [`of ${read}`], index: 9 });
   assert.deepEqual(scene.outcomes, ['a of 1', 'b of 4', 'c of 5', 'd of 6']);
 });
 
@@ -112,12 +115,12 @@ test('replies that leave a gap, or are too many, are none: the batch is asked ag
   const scene = new Scene();
   scene.submit('a');
   scene.reads.flush();
-  scene.reads.answered(1, 0, ['x', 'y']);
+  scene.reads.answered(1, { place: 0, replies: ['x', 'y'], index: 9 });
   scene.pass(50);
-  scene.reads.answered(2, 1, ['x']);
+  scene.reads.answered(2, { place: 1, replies: ['x'], index: 9 });
   assert.deepEqual(scene.outcomes, []);
   scene.pass(50);
-  scene.reads.answered(3, 0, ['x']);
+  scene.reads.answered(3, { place: 0, replies: ['x'], index: 9 });
   assert.deepEqual(scene.outcomes, ['a x']);
 });
 
@@ -160,7 +163,7 @@ test('a large turn travels as several batches', () => {
 
 test('a leader on this node may answer at once', () => {
   const scene = new Scene();
-  scene.onSend = (read) => scene.reads.answered(read, 0, ['now']);
+  scene.onSend = (read) => scene.reads.answered(read, { place: 0, replies: ['now'], index: 9 });
   for (const name of ['a', 'b', 'c']) {
     scene.submit(name);
     scene.reads.flush();

@@ -57,7 +57,7 @@ class RelayedShard {
       this.#received = this.#received.slice(end);
       const submission = this.#waiting.shift();
       assert.ok(submission, 'a reply answers a command');
-      submission.settle(reply);
+      submission.settle(reply, 0);
     }
   }
 }

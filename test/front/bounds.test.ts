@@ -227,11 +227,11 @@ describe('a client that does not read its replies', () => {
     client.send('GET a\r\nGET b\r\nGET c\r\n');
     while (cluster.submitted.length < 3) await turn();
     const [first, second, third] = cluster.submitted;
-    second!.submission.settle(`$2000000\r\n${'x'.repeat(2_000_000)}\r\n`);
-    third!.submission.settle('$-1\r\n');
+    second!.submission.settle(`$2000000\r\n${'x'.repeat(2_000_000)}\r\n`, 0);
+    third!.submission.settle('$-1\r\n', 0);
     assert.equal(await client.rest(), '');
     assert.equal(server.front.statistics().outputOverruns, 1);
-    first!.submission.settle('$-1\r\n');
+    first!.submission.settle('$-1\r\n', 0);
   });
 
   test('gets what came in one turn, however much, and is closed for more only if it reads none of it', async () => {
@@ -241,7 +241,7 @@ describe('a client that does not read its replies', () => {
     await using reader = await RawClient.connect(server.port);
     reader.send('GET a\r\n'.repeat(3));
     while (cluster.submitted.length < 3) await turn();
-    for (const { submission } of cluster.submitted.splice(0)) submission.settle(reply);
+    for (const { submission } of cluster.submitted.splice(0)) submission.settle(reply, 0);
     assert.equal((await reader.replies(3)).length, 3 * reply.length);
     assert.equal(server.front.statistics().outputOverruns, 0);
 
@@ -250,9 +250,9 @@ describe('a client that does not read its replies', () => {
     idler.send('GET a\r\n'.repeat(6));
     while (cluster.submitted.length < 6) await turn();
     const [last, ...others] = cluster.submitted.splice(0).toReversed();
-    for (const { submission } of others.toReversed()) submission.settle(reply);
+    for (const { submission } of others.toReversed()) submission.settle(reply, 0);
     await turn();
-    last!.submission.settle(reply);
+    last!.submission.settle(reply, 0);
     assert.equal(server.front.statistics().outputOverruns, 1);
   });
 
@@ -268,7 +268,7 @@ describe('a client that does not read its replies', () => {
       while (cluster.submitted.length === 0) await turn();
       taken.push(cluster.submitted.length);
       answered += cluster.submitted.length;
-      for (const { submission } of cluster.submitted.splice(0)) submission.settle(reply);
+      for (const { submission } of cluster.submitted.splice(0)) submission.settle(reply, 0);
     }
     assert.equal(taken[0], 16);
     assert.ok(Math.max(...taken.slice(3)) <= 5, taken.join(' '));
@@ -282,7 +282,7 @@ describe('a client that does not read its replies', () => {
     client.send('GET a\r\n');
     while (cluster.submitted.length < 1) await turn();
     const reply = `$20000\r\n${'x'.repeat(20_000)}\r\n`;
-    cluster.submitted[0]!.submission.settle(reply);
+    cluster.submitted[0]!.submission.settle(reply, 0);
     assert.equal(await client.replies(1), reply);
   });
 });

@@ -58,6 +58,7 @@ describe('over several shards', () => {
         const rest = args.slice(2).map(() => '$-1\r\n');
         submission.settle(
           `*${rest.length + 1}\r\n$${value.length}\r\n${value}\r\n${rest.join('')}`,
+          0,
         );
       }
       assert.equal(await client.replies(1), '-ERR reply exceeds 512 MB\r\n');
@@ -153,7 +154,7 @@ describe('a write over several shards', () => {
     client.send(`DEL ${keys.join(' ')}\r\n`);
     await parts(cluster);
     const [refused, ...others] = cluster.submitted.splice(0);
-    refused!.submission.settle('-OOM no room\r\n');
+    refused!.submission.settle('-OOM no room\r\n', 0);
     for (const each of others) cluster.answer(each);
     assert.match(await client.replies(1), /^-INDOUBT /u);
     await close();

@@ -86,29 +86,47 @@ describe('the order on a shard', () => {
 
   test('a read goes off the log unless something of the connection is in it', () => {
     const order = new ShardOrder();
-    assert.equal(order.pathOf(shard, false), 'read');
+    assert.equal(order.followsLog(shard), false);
     order.begin(shard, 'log');
-    assert.equal(order.pathOf(shard, false), 'log');
-    assert.equal(order.pathOf(other, false), 'read');
-    assert.equal(order.end(shard, 'log'), false);
-    assert.equal(order.pathOf(shard, false), 'read');
+    assert.equal(order.followsLog(shard), true);
+    assert.equal(order.followsLog(other), false);
+    assert.equal(order.end(shard, 'log', 1), false);
+    assert.equal(order.followsLog(shard), false);
   });
 
   test('a write waits for quick reads on its shard alone, until the last of them', () => {
     const order = new ShardOrder();
     order.begin(shard, 'read');
+    order.begin(shard, 'local');
     order.begin(shard, 'read');
-    assert.equal(order.pathOf(shard, true), undefined);
-    assert.equal(order.pathOf(other, true), 'log');
-    assert.equal(order.end(shard, 'read'), false);
-    assert.equal(order.end(shard, 'read'), true);
-    assert.equal(order.pathOf(shard, true), 'log');
+    assert.equal(order.mayBegin(shard, true), false);
+    assert.equal(order.mayBegin(shard, false), true);
+    assert.equal(order.mayBegin(other, true), true);
+    assert.equal(order.end(shard, 'read', 1), false);
+    assert.equal(order.end(shard, 'read', 1), false);
+    assert.equal(order.asksLeader(shard), false, 'the one that is left is local');
+    assert.equal(order.end(shard, 'local', 1), true);
+    assert.equal(order.mayBegin(shard, true), true);
+  });
+
+  test('the newest state that was seen is remembered, shard by shard', () => {
+    const order = new ShardOrder();
+    for (const index of [7, 9, 8, 0]) {
+      order.begin(shard, 'log');
+      order.end(shard, 'log', index);
+    }
+    assert.deepEqual([order.seen(shard), order.seen(other)], [9, 0]);
   });
 
   test('both kinds at once are a bug, as is an end without a beginning', () => {
+    for (const path of ['read', 'local'] as const) {
+      const order = new ShardOrder();
+      order.begin(shard, path);
+      assert.throws(() => order.begin(shard, 'log'), AssertionError);
+      assert.throws(() => order.end(shard, 'log', 1), AssertionError);
+    }
     const order = new ShardOrder();
-    order.begin(shard, 'read');
-    assert.throws(() => order.begin(shard, 'log'), AssertionError);
-    assert.throws(() => order.end(shard, 'log'), AssertionError);
+    order.begin(shard, 'log');
+    assert.throws(() => order.begin(shard, 'local'), AssertionError);
   });
 });

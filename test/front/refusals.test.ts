@@ -13,7 +13,7 @@ import { RawClient, startFront } from '../support/test-front.ts';
 
 class TakingCluster extends FakeCluster {
   override submit(_shard: ShardId, submission: Submission): void {
-    setImmediate(() => submission.settle('+taken\r\n'));
+    setImmediate(() => submission.settle('+taken\r\n', 0));
   }
 }
 

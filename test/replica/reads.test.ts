@@ -41,6 +41,7 @@ class Scene {
       timeMs: () => 5,
       lease: () => this.lease,
       appliedIndex: () => this.appliedIndex,
+      givenIndex: () => this.appliedIndex,
       isServing: () => this.isServing,
       askIndex: (round) => this.rounds.push(round),
       log: (read) => this.logged.push(read),
@@ -58,10 +59,11 @@ class Scene {
     return lease;
   }
 
-  read(name: string, commands = 1, from = 2, bytes = new Uint8Array(0)): void {
+  read(name: string, commands = 1, from = 2, bytes = new Uint8Array(0), floor = 0): void {
     this.reads.read({
       from: nodeId(from),
       commands: Array.from({ length: commands }, () => ({ database: 0, bytes })),
+      floor,
       room: () => this.room,
       take: (replies) => {
         const taken = Math.min(replies.length, this.capacity);
@@ -86,6 +88,17 @@ test('under a lease a read is answered at once, without asking anybody', () => {
   scene.reads.turn();
   assert.deepEqual(scene.rounds, []);
   assert.ok(scene.reads.isIdle);
+});
+
+test('a read with a floor waits until that is applied, also under a lease', () => {
+  const scene = new Scene();
+  scene.appliedIndex = 8;
+  scene.read('a', 1, 2, undefined, 9);
+  assert.equal(scene.executing.length, 0);
+  scene.appliedIndex = 9;
+  scene.reads.serve();
+  scene.execute('1');
+  assert.deepEqual(scene.outcomes, ['a: 1']);
 });
 
 test('a lease that runs out while the value is read does not count: the read is confirmed and made again', () => {

@@ -65,6 +65,7 @@ class Scene {
       }),
       events: {
         onWork: (replica) => this.loop.wake(replica),
+        onApplied: () => undefined,
         onLeadership: () => undefined,
         onGroupAnswer: (_group, { sequence }, answer) => {
           const text = answer.kind === 'replies' ? answer.replies.join('').trimEnd() : answer.kind;
@@ -161,6 +162,7 @@ test('groups, openings and reads that come before the leader serves are taken in
   replica.read({
     from: self,
     commands: [{ database: 0, bytes: encode(words('GET n')) }],
+    floor: 0,
     room: () => 'now',
     take: (replies) => reads.push(replies),
     refuse: () => reads.push('refused'),
@@ -212,6 +214,7 @@ test('who does not lead sends readers elsewhere, and so does who stops', async (
   scene.replica.read({
     from: self,
     commands: [{ database: 0, bytes: encode(words('GET n')) }],
+    floor: 0,
     room: () => 'now',
     take: (replies) => outcomes.push(replies),
     refuse: () => outcomes.push(undefined),
@@ -232,11 +235,19 @@ test('a local read sees what is applied here, and no key that is due by the last
   const now = await scene.lead();
   scene.replica.offer(self, now, scene.group(1, 'SET k v PX 100'));
   await scene.settle();
-  const read = { database: 0, bytes: encode(words('GET k')) };
-  assert.equal(await scene.replica.readLocal(read), '$1\r\nv\r\n');
+  const read = (): string => {
+    let text = '';
+    const command = { database: 0, bytes: encode(words('GET k')) };
+    scene.replica.readApplied([command], ([reply = ''] = [], index) => {
+      text = reply;
+      assert.equal(index, scene.replica.appliedIndex);
+    });
+    return text;
+  };
+  assert.equal(read(), '$1\r\nv\r\n');
   scene.nowMs += 200;
-  assert.equal(await scene.replica.readLocal(read), '$1\r\nv\r\n', 'no entry is as late');
+  assert.equal(read(), '$1\r\nv\r\n', 'no entry is as late');
   scene.replica.offer(self, now, scene.group(2, 'INCR n'));
   await scene.settle();
-  assert.equal(await scene.replica.readLocal(read), '$-1\r\n');
+  assert.equal(read(), '$-1\r\n');
 });

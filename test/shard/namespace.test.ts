@@ -15,8 +15,9 @@ const reasonOf = (json: unknown): string => {
 test('a table is taken in its order, and again from its own JSON', () => {
   const rows = [
     { keys: 'session:*', database: 3, level: 'strong' },
-    { keys: 'sess?on:*', level: 'strong' },
-    { keys: '*', level: 'strong' },
+    { keys: 'sess?on:*', level: 'session' },
+    { keys: 'page:*', level: 'bounded', boundMs: 250 },
+    { keys: '*', level: 'eventual' },
   ];
   const parsed = parseNamespaces(rows);
   assert.deepEqual(parsed, { kind: 'ok', value: rows });
@@ -40,6 +41,9 @@ test('what is not a table is refused, with the place and the reason', () => {
     [{ keys: 'a', level: 'strong', database: '1' }, /database must be 0 to 15/],
     [{ keys: 'a', level: 'strong', ttl: 1 }, /unknown key ttl/],
     [{ keys: 'a', level: 'strong', boundMs: 1 }, /boundMs belongs to level bounded/],
+    [{ keys: 'a', level: 'bounded' }, /boundMs belongs to level bounded/],
+    [{ keys: 'a', level: 'bounded', boundMs: 0 }, /boundMs must be a whole number from 1/],
+    [{ keys: 'a', level: 'bounded', boundMs: 1.5 }, /boundMs must be a whole number from 1/],
     [{ keys: 'a', level: 'strong', upstream: 'redis://a' }, /upstream belongs to level off/],
     [{ keys: 'b', level: 'strong' }, /b is there twice/],
   ];

@@ -42,6 +42,15 @@ export class FakeCluster implements Cluster {
     return this.shards === 0 ? undefined : initialShardMap(this.shards);
   }
 
+  /** What answers name. */
+  index = 0;
+  /** Where local reads count as answered by this node. */
+  isReadable = true;
+
+  readsLocally(): boolean {
+    return this.isReadable;
+  }
+
   submit(shard: ShardId, submission: Submission): void {
     if (this.mode === 'manual') {
       this.submitted.push({ shard, submission, args: decode(submission.bytes) });
@@ -53,7 +62,10 @@ export class FakeCluster implements Cluster {
 
   /** Runs the submission on its shard and gives it the reply. */
   answer({ shard, submission }: Submitted): void {
-    submission.settle(this.toy(shard).run(submission.database, decode(submission.bytes)));
+    submission.settle(
+      this.toy(shard).run(submission.database, decode(submission.bytes)),
+      this.index,
+    );
   }
 
   /** Answers what has been submitted so far, in order, and forgets it. */
@@ -105,7 +117,10 @@ export class FakeCluster implements Cluster {
 
   #answerBatch(): void {
     for (const { shard, submission } of this.#batch.splice(0)) {
-      submission.settle(this.toy(shard).runBytes(submission.database, submission.bytes));
+      submission.settle(
+        this.toy(shard).runBytes(submission.database, submission.bytes),
+        this.index,
+      );
     }
   }
 }

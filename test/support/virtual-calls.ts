@@ -16,6 +16,8 @@ export class Call {
   /** The reply, or why there is none. `lost`: the client's node died. */
   outcome: string | undefined;
   isReplied = false;
+  /** Of the newest entry that the reply may show. */
+  index = 0;
 
   constructor(line: string, startMs: number) {
     this.line = line;
@@ -38,6 +40,7 @@ export interface CallOptions {
   readonly line: string;
   readonly path: Submission['path'];
   readonly shard: number;
+  readonly limits?: Pick<Submission, 'floor' | 'boundMs'>;
   readonly whenDone?: ((call: Call) => void) | undefined;
 }
 
@@ -50,7 +53,8 @@ export class Calls {
     this.#time = time;
   }
 
-  begin(cluster: Pick<Cluster, 'submit'>, { line, path, shard, whenDone }: CallOptions): Call {
+  begin(cluster: Pick<Cluster, 'submit'>, options: CallOptions): Call {
+    const { line, path, shard, limits, whenDone } = options;
     const call = new Call(line, this.#time.nowMs);
     this.#underWay.add(call);
     let isReturned = false;
@@ -62,10 +66,14 @@ export class Calls {
     };
     cluster.submit(shardId(shard), {
       path,
+      ...limits,
       isAlone: line.endsWith(' ?'),
       database: 0,
       bytes: encode(words(line)),
-      settle: (reply) => finish(reply.trimEnd(), true),
+      settle: (reply, index) => {
+        call.index = index;
+        finish(reply.trimEnd(), true);
+      },
       fail: (failure: SubmitFailure) => finish(failure, false),
     });
     isReturned = true;

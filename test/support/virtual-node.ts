@@ -216,6 +216,11 @@ export class VirtualNode {
     return this.call(line, 'read', shard);
   }
 
+  /** A read that this node's own replica may answer. */
+  local(line: string, limits: Pick<Submission, 'floor' | 'boundMs'> = {}): Call {
+    return this.#calls.begin(this.member, { line, path: 'local', shard: 0, limits });
+  }
+
   call(line: string, path: Submission['path'], shard: number, then?: (call: Call) => void): Call {
     return this.#calls.begin(this.member, { line, path, shard, whenDone: then });
   }

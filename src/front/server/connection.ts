@@ -1,5 +1,5 @@
 /**
- * The commands with which a client sets up and ends its connection: PING ECHO QUIT RESET SELECT AUTH HELLO.
+ * The commands with which a client sets up and ends its connection: PING ECHO QUIT RESET SELECT READONLY READWRITE AUTH HELLO.
  *
  * There are no users yet: the default user needs no password, as in a Redis without `requirepass`.
  */
@@ -125,6 +125,14 @@ export const connectionCommands: Readonly<Record<string, ServerCommand>> = {
     return simpleReply('RESET');
   },
   select,
+  readonly: ({ client }) => {
+    client.isReadOnly = true;
+    return okReply;
+  },
+  readwrite: ({ client }) => {
+    client.isReadOnly = false;
+    return okReply;
+  },
   auth,
   hello,
 };
