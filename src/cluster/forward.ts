@@ -7,7 +7,7 @@
  * them is kept here, and leaves with the ticks that follow.
  */
 
-import type { GroupId, MemberId, NodeId } from '../base/ids.ts';
+import { sessionId, type GroupId, type MemberId, type NodeId } from '../base/ids.ts';
 import { decodeCommands, type CommandGroup, type OpenGroup } from '../replica/batch.ts';
 import type { GroupAnswer } from '../replica/leadership.ts';
 import type { Replica } from '../replica/replica.ts';
@@ -19,16 +19,19 @@ import {
   decodeOpenFrame,
   decodeReadAnswerFrame,
   decodeReadFrame,
+  decodeRecallFrame,
   encodeAnswerFrame,
   encodeGroupFrame,
   encodeOpenedFrame,
   encodeOpenFrame,
   encodeReadAnswerFrame,
   encodeReadFrame,
+  encodeRecallFrame,
   frameKind,
   repliesInFrame,
   type AnswerFrame,
   type OpenedFrame,
+  type RecallFrame,
 } from './frames.ts';
 import type { Leader, Origin } from './origin.ts';
 import type { LocalReads } from './local-reads.ts';
@@ -99,6 +102,16 @@ export class Forward {
     }
     const frame = encodeGroupFrame({ group, term: leader.term, commands });
     transport.send(leader.node, 'data', frameKind.group, frame);
+  }
+
+  /** Asks replicas for the replies to a group that the leader has lost; those that have them answer. */
+  recall(frame: RecallFrame, members: readonly NodeId[]): void {
+    const { self, transport } = this.#options;
+    const encoded = encodeRecallFrame(frame);
+    for (const member of members) {
+      if (member === self) this.#answerRecall(self, frame);
+      else transport.send(member, 'data', frameKind.recall, [encoded]);
+    }
   }
 
   openSession(group: GroupId, leader: Leader, nonce: number): void {
@@ -199,6 +212,8 @@ export class Forward {
         return this.#receiveOpen(from, payload);
       case frameKind.opened:
         return this.#receiveOpened(payload);
+      case frameKind.recall:
+        return this.#receiveRecall(from, payload);
       case frameKind.read:
         return this.#receiveRead(from, payload);
       case frameKind.readAnswer:
@@ -302,6 +317,21 @@ export class Forward {
     const asked = { kind: 'open', node: from, member, incarnation, nonce } as const;
     this.#options.groupOf(frame.group)?.replica?.openSession(asked);
     return true;
+  }
+
+  #receiveRecall(from: NodeId, payload: Uint8Array): boolean {
+    const frame = decodeRecallFrame(payload);
+    if (frame === undefined) return false;
+    this.#answerRecall(from, frame);
+    return true;
+  }
+
+  #answerRecall(node: NodeId, { group, session, sequence }: RecallFrame): void {
+    const replica = this.#options.groupOf(group)?.replica;
+    const replies = replica?.recorded(sessionId(session), sequence);
+    if (replica === undefined || replies === undefined) return;
+    const index = replica.appliedIndex;
+    this.answer(group, { node, session, sequence }, { kind: 'replies', replies, index });
   }
 
   #receiveOpened(payload: Uint8Array): boolean {

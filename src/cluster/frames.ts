@@ -10,6 +10,7 @@
  *     read       u16 group | u48 read | u48 floor | u32 count | commands (replica/batch)
  *     readAnswer u16 group | u48 read | u8 outcome | u32 place | u48 index | replies
  *     replies    u32 count | (u32 length | bytes)…
+ *     recall     u16 group | u48 session | u48 sequence
  *     formation  JSON (cluster/formation)
  *     view       JSON (cluster/view)
  *
@@ -39,6 +40,7 @@ export const frameKind = {
   readAnswer: 21,
   formation: 22,
   view: 23,
+  recall: 24,
 } as const;
 
 /** A command as it travels: views into the frame on arrival. */
@@ -64,6 +66,13 @@ export interface AnswerFrame {
   readonly place: number;
   /** How many the group has. */
   readonly total: number;
+}
+
+/** Asks a replica for what it has recorded of a group; it is answered as the leader would, or not at all. */
+export interface RecallFrame {
+  readonly group: GroupId;
+  readonly session: number;
+  readonly sequence: number;
 }
 
 export interface OpenFrame {
@@ -102,6 +111,7 @@ export interface ReadAnswerFrame {
 const outcomes = ['replies', 'forgotten', 'gap', 'unknown-session'] as const;
 const noReplies: readonly string[] = [];
 const openBytes = 18;
+const recallBytes = 14;
 const answerHeadBytes = 29;
 const readHeadBytes = 18;
 const readAnswerHeadBytes = 19;
@@ -166,6 +176,24 @@ export function decodeAnswerFrame(payload: Uint8Array): AnswerFrame | undefined 
     answer: kind === 'replies' ? { kind, replies, index } : { kind },
     place,
     total,
+  };
+}
+
+export function encodeRecallFrame({ group, session, sequence }: RecallFrame): Uint8Array {
+  const buffer = Buffer.allocUnsafe(recallBytes);
+  buffer.writeUInt16BE(group, 0);
+  buffer.writeUIntBE(session, 2, 6);
+  buffer.writeUIntBE(sequence, 8, 6);
+  return buffer;
+}
+
+export function decodeRecallFrame(payload: Uint8Array): RecallFrame | undefined {
+  const buffer = asBuffer(payload);
+  if (buffer.length !== recallBytes) return undefined;
+  return {
+    group: groupId(buffer.readUInt16BE(0)),
+    session: buffer.readUIntBE(2, 6),
+    sequence: buffer.readUIntBE(8, 6),
   };
 }
 

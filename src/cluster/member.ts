@@ -124,6 +124,7 @@ export class Member implements Cluster {
       commandTimeoutMs: options.commandTimeoutMs,
       forward: this.#forward,
       leaderOf: (group) => this.#leaderOf(group),
+      members: () => this.meta?.members.map(({ nodeId: id }) => id) ?? [],
     });
     this.#watchers = new Watchers({
       self: nodeId,

@@ -9,6 +9,9 @@
  * its sequence is then sent again *empty*: whichever of the two enters the log first makes a duplicate of the other. So once a
  * later group of this origin has been answered, the one in doubt has happened before it, or never will.
  *
+ * A group that took effect, but whose replies the leader has lost (with a connection of its engine), is asked for at all replicas: each has
+ * computed the same. If none has answered after `recallMs`, it is in doubt.
+ *
  * Bounds: `unansweredGroupsMax` and `unansweredBytesMax` sent at a time; what waits is bounded by the node
  * (`member`), which stops reading from clients.
  */
@@ -27,6 +30,8 @@ const groupBytesMax = 1 << 20;
 /** An answer or a frame may have been dropped: unanswered groups are sent again after this long. */
 const resendMs = 1_000;
 const reopenMs = 500;
+/** How long replicas are asked for replies that the leader has lost; one that lags has applied the group by then. */
+const recallMs = 1_000;
 /** A session that has been idle this long is replaced before use; replicas end it long after that (`replica/sessions`). */
 const sessionRestMs = 5 * 60_000;
 
@@ -43,6 +48,8 @@ export interface OriginOptions {
   /** Takes a group to the leader; answers come back through `answered`. Lost frames are sent again. */
   readonly send: (leader: Leader, group: CommandGroup) => void;
   readonly openSession: (leader: Leader, nonce: number) => void;
+  /** Asks all replicas for the replies to a group; what they have comes through `answered`. */
+  readonly recall: (session: number, sequence: number) => void;
   /** So many submissions of so many bytes have got a reply or have failed. */
   readonly onSettled: (count: number, bytes: number) => void;
 }
@@ -55,6 +62,8 @@ interface Unanswered {
   isAlone: boolean;
   readonly deadlineMs: number;
   isAnswered: boolean;
+  /** It took effect and the leader has lost its replies: other replicas are asked for them until then. */
+  recallUntilMs: number | undefined;
   /** How often it was sent, and which of all sends was its last. */
   sends: number;
   lastSend: number;
@@ -170,8 +179,8 @@ export class Origin {
         this.#settle(group, answer.replies, answer.index);
         break;
       case 'forgotten':
-        this.#fail(group.submissions, 'in-doubt');
-        break;
+        this.#recall(group);
+        return;
       case 'gap':
         this.#mustSendAgain = true;
         return;
@@ -181,7 +190,8 @@ export class Origin {
     }
     this.#forget(group);
     // Groups take effect in order and are answered in order: the answer to an earlier one was lost.
-    if ((this.#unanswered[0]?.sequence ?? Infinity) < sequence) this.#mustSendAgain = true;
+    const first = this.#unanswered.find(({ recallUntilMs }) => recallUntilMs === undefined);
+    if ((first?.sequence ?? Infinity) < sequence) this.#mustSendAgain = true;
     this.flush();
   }
 
@@ -189,6 +199,7 @@ export class Origin {
   tick(): void {
     const nowMs = this.#options.clock.monotonicMs();
     this.#expire(nowMs);
+    this.#recallAgain(nowMs);
     const leader = this.#options.leader();
     if (leader === undefined) return;
     if (this.#session.kind === 'opening' && nowMs - this.#session.askedMs > reopenMs) {
@@ -246,6 +257,7 @@ export class Origin {
       isAlone: first.isAlone,
       deadlineMs: first.deadlineMs,
       isAnswered: false,
+      recallUntilMs: undefined,
       sends: 0,
       lastSend: 0,
     };
@@ -282,6 +294,26 @@ export class Origin {
       submission.settle(replies[place] ?? '', index);
     });
     this.#options.onSettled(submissions.length, bytes);
+  }
+
+  #recall(group: Unanswered): void {
+    if (group.recallUntilMs !== undefined || this.#session.kind !== 'open') return;
+    group.recallUntilMs = this.#options.clock.monotonicMs() + recallMs;
+    this.#options.recall(this.#session.id, group.sequence);
+  }
+
+  #recallAgain(nowMs: number): void {
+    for (const group of this.#unanswered.filter((each) => each.recallUntilMs !== undefined)) {
+      if (group.isAnswered || this.#session.kind !== 'open') continue;
+      if (nowMs < (group.recallUntilMs ?? 0) && group.submissions.length > 0) {
+        this.#options.recall(this.#session.id, group.sequence);
+      } else {
+        const { submissions } = group;
+        group.submissions = noSubmissions;
+        this.#forget(group);
+        this.#fail(submissions, 'in-doubt');
+      }
+    }
   }
 
   #fail(submissions: readonly Submission[], failure: SubmitFailure): void {
@@ -325,7 +357,8 @@ export class Origin {
     const again: Waiting[] = [];
     for (const group of this.#unanswered.splice(0)) {
       const { submissions, isAlone, deadlineMs } = group;
-      if (group.sends > 1 || group.lastSend < refused.lastSend) {
+      const hasHappened = group.recallUntilMs !== undefined;
+      if (hasHappened || group.sends > 1 || group.lastSend < refused.lastSend) {
         this.#fail(submissions, 'in-doubt');
         continue;
       }

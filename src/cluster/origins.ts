@@ -29,6 +29,8 @@ export interface OriginsOptions {
   readonly forward: Forward;
   /** Undefined while none is known. */
   readonly leaderOf: (group: GroupId) => Leader | undefined;
+  /** Nodes that may hold replicas. */
+  readonly members: () => readonly NodeId[];
 }
 
 export class Origins {
@@ -69,7 +71,7 @@ export class Origins {
 
   /** From now on commands of this group may be submitted. `replica` is this node's own, if it holds one. */
   add(group: GroupId, replica: Replica | undefined): void {
-    const { clock, commandTimeoutMs, forward, leaderOf } = this.#options;
+    const { clock, commandTimeoutMs, forward, leaderOf, members } = this.#options;
     const shared = {
       clock,
       commandTimeoutMs,
@@ -92,6 +94,7 @@ export class Origins {
         ...shared,
         send: (to, commands) => forward.sendGroup(group, to, commands),
         openSession: (to, nonce) => forward.openSession(group, to, nonce),
+        recall: (session, sequence) => forward.recall({ group, session, sequence }, members()),
       }),
       reads,
       localReads,

@@ -76,6 +76,7 @@ export class Proxy implements Cluster {
       commandTimeoutMs,
       forward: this.#forward,
       leaderOf: (group) => this.#view.leaderOf(group),
+      members: () => this.meta?.members.map(({ nodeId: id }) => id) ?? [],
     });
     this.#ticker = new Ticker({
       clock,

@@ -17,7 +17,12 @@ import { encodeView, type ViewFrame } from './view.ts';
 /** One more is refused: each has two sockets, and whatever changes is told to each. */
 export const proxiesMax: number = 1_000;
 
-const kindsOfProxies: readonly number[] = [frameKind.group, frameKind.open, frameKind.read];
+const kindsOfProxies: readonly number[] = [
+  frameKind.group,
+  frameKind.open,
+  frameKind.read,
+  frameKind.recall,
+];
 
 interface Proxy {
   readonly memberId: MemberId;

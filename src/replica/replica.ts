@@ -8,7 +8,14 @@
 
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
-import { index, noNode, type GroupId, type NodeId, type Term } from '../base/ids.ts';
+import {
+  index,
+  noNode,
+  type GroupId,
+  type NodeId,
+  type SessionId,
+  type Term,
+} from '../base/ids.ts';
 import type { Random } from '../base/random.ts';
 import type { Engine, EngineCommand, ReadReply, Reply } from '../engine/engine.ts';
 import type { ConfChangeV2 } from '../raft/membership.ts';
@@ -266,6 +273,11 @@ export class Replica {
     this.#leadership.offer(from, group);
     this.#work();
     return true;
+  }
+
+  /** The replies to a group that this replica has applied, as long as their origin may ask for them. */
+  recorded(session: SessionId, sequence: number): readonly Reply[] | undefined {
+    return this.#applies.sessions.recorded(session, sequence);
   }
 
   /** False where this node does not lead. The answer comes through `onSessionOpened`. */

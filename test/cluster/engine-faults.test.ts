@@ -161,6 +161,44 @@ test('a read that was under way when the engine broke is made again', async () =
   assert.equal(cluster.leader(), leader, 'it was well again before anybody noticed');
 });
 
+test('replies that the leader lost with its engine’s connection come from the other replicas', async () => {
+  const scene = await Scene.form();
+  const { cluster } = scene;
+  const leader = cluster.leader();
+  const calls = await scene.load(cluster.nodes, 20);
+  for (let round = 0; round < 20; round++) {
+    await cluster.until('all are answered', () => calls.every(({ isDone }) => isDone));
+    scene.engine(leader).breaksAfter = 1;
+    for (const node of cluster.nodes) calls.push(node.log('INCR n'));
+    await cluster.advance(1);
+    scene.engine(leader).mend();
+  }
+  const sinceMs = cluster.time.nowMs;
+  await scene.assertCounted(calls);
+  assert.ok(cluster.time.nowMs - sinceMs < 100);
+  assert.equal(cluster.leader(), leader);
+  await cluster.converge();
+});
+
+test('replies that all engines lost are in doubt', async () => {
+  const scene = await Scene.form();
+  const { cluster } = scene;
+  const follower = cluster.follower();
+  await cluster.write(follower, 'INCR n');
+  await cluster.advance(100);
+  for (const node of cluster.nodes) scene.engine(node).breaksAfter = 1;
+  const call = follower.log('INCR n');
+  await cluster.advance(100);
+  for (const node of cluster.nodes) scene.engine(node).mend();
+  assert.equal((await cluster.finished(call)).outcome, 'in-doubt');
+  assert.equal(
+    await cluster.write(follower, 'INCR n'),
+    ':3',
+    'it happened, and the session goes on',
+  );
+  await cluster.converge();
+});
+
 test('engines that lost everything, of one node and then of all, are brought up from the log', async () => {
   const scene = await Scene.form();
   const { cluster } = scene;

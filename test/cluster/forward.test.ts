@@ -3,10 +3,12 @@ import { test } from 'node:test';
 import { groupId, memberId, nodeId, sessionId, term } from '../../src/base/ids.ts';
 import { Forward, type LocalGroup } from '../../src/cluster/forward.ts';
 import {
+  decodeAnswerFrame,
   decodeReadAnswerFrame,
   encodeGroupFrame,
   encodeOpenedFrame,
   encodeReadFrame,
+  encodeRecallFrame,
   frameKind,
 } from '../../src/cluster/frames.ts';
 import { encodeCommands, type CommandGroup } from '../../src/replica/batch.ts';
@@ -46,6 +48,9 @@ class Scene {
           return true;
         },
         read: (batch: ReadBatch) => this.reading.push(batch),
+        appliedIndex: 9,
+        recorded: (session: number, sequence: number) =>
+          session === 5 && sequence === 2 ? ['+OK'] : undefined,
       },
     };
     this.forward = new Forward({
@@ -133,6 +138,30 @@ test('a group that would stop every replica once it is in the log is not let int
   assert.equal(scene.group({}), true);
   assert.equal(scene.group({ count: 0, body: new Uint8Array(0) }), true, 'an empty one may');
   assert.equal(scene.offered.length, 2);
+});
+
+test('replies that this node’s replica has recorded are given to whoever has to recall them', () => {
+  const scene = new Scene();
+  const recall = (sequence: number): boolean =>
+    scene.receive(frameKind.recall, [encodeRecallFrame({ group, session: 5, sequence })]);
+  assert.ok(recall(1));
+  assert.deepEqual(scene.sent, [], 'it has not');
+  assert.ok(recall(2));
+  assert.deepEqual(scene.sent, [frameKind.answer]);
+  assert.deepEqual(decodeAnswerFrame(scene.payloads[0] ?? Buffer.alloc(0))?.answer, {
+    kind: 'replies',
+    replies: ['+OK'],
+    index: 9,
+  });
+  assert.equal(scene.receive(frameKind.recall, [Buffer.from('?')]), false);
+});
+
+test('who has to recall replies asks all members, itself among them', () => {
+  const scene = new Scene();
+  const frame = { group, session: 5, sequence: 2 };
+  scene.forward.recall(frame, [self, peer, nodeId(3)]);
+  assert.deepEqual(scene.answered, ['5/2: 3']);
+  assert.deepEqual(scene.sent, [frameKind.recall, frameKind.recall]);
 });
 
 test('frames of unknown kinds make no sense', () => {

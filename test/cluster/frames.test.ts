@@ -9,12 +9,14 @@ import {
   decodeOpenFrame,
   decodeReadAnswerFrame,
   decodeReadFrame,
+  decodeRecallFrame,
   encodeAnswerFrame,
   encodeGroupFrame,
   encodeOpenedFrame,
   encodeOpenFrame,
   encodeReadAnswerFrame,
   encodeReadFrame,
+  encodeRecallFrame,
   type AnswerFrame,
 } from '../../src/cluster/frames.ts';
 import { encodeCommands } from '../../src/replica/batch.ts';
@@ -104,6 +106,12 @@ const codecs: readonly Codec[] = [
     frames: answerFrame,
     encode: encodeAnswerFrame,
     decode: decodeAnswerFrame,
+  },
+  {
+    name: 'a question for recorded replies',
+    frames: fc.record({ group, session: u48, sequence: u48 }, plain),
+    encode: encodeRecallFrame,
+    decode: decodeRecallFrame,
   },
   {
     name: 'a request for a session',

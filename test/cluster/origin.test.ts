@@ -10,6 +10,8 @@ class Scene {
   leader: Leader | undefined = { node: nodeId(2), term: term(3) };
   readonly sent: CommandGroup[] = [];
   readonly opened: number[] = [];
+  /** Sequences whose replies replicas were asked for. */
+  readonly recalled: number[] = [];
   readonly outcomes: string[] = [];
   settled = 0;
   onSend: (group: CommandGroup) => void = () => undefined;
@@ -22,6 +24,7 @@ class Scene {
       this.onSend(group);
     },
     openSession: (_leader, nonce) => this.opened.push(nonce),
+    recall: (_session, sequence) => this.recalled.push(sequence),
     onSettled: (count) => {
       this.settled += count;
     },
@@ -190,6 +193,49 @@ test('an answer is taken once, and only in the session and for the group that it
   scene.answer(1, 'right');
   scene.answer(1, 'again');
   assert.deepEqual(scene.outcomes, ['a right']);
+});
+
+test('replies that the leader has lost come from another replica', () => {
+  const scene = new Scene().open();
+  for (const name of ['a', 'b', 'c']) scene.command(name);
+  scene.origin.answered(7, 2, { kind: 'forgotten' });
+  assert.deepEqual(scene.recalled, [2]);
+  scene.pass(100);
+  assert.deepEqual(scene.recalled, [2, 2, 2], 'one may not have applied it yet');
+  scene.answer(1);
+  scene.answer(2);
+  scene.answer(3);
+  assert.deepEqual(scene.outcomes, ['a ok', 'b ok', 'c ok']);
+  scene.pass(1_500);
+  assert.deepEqual(scene.recalled, [2, 2, 2]);
+  assert.equal(scene.settled, 3);
+});
+
+test('replies that no replica has are in doubt after a second, and the session goes on', () => {
+  const scene = new Scene().open();
+  for (const name of ['a', 'b']) scene.command(name);
+  scene.takeSent();
+  scene.origin.answered(7, 1, { kind: 'forgotten' });
+  scene.answer(2);
+  scene.pass(950);
+  assert.deepEqual(scene.outcomes, ['b ok']);
+  assert.deepEqual(scene.takeSent(), [], 'nothing is sent again for it');
+  scene.origin.answered(7, 1, { kind: 'forgotten' });
+  scene.pass(100);
+  assert.deepEqual(scene.outcomes, ['b ok', 'a in-doubt']);
+  scene.command('c');
+  assert.deepEqual(scene.sent.at(-1)?.acknowledged, 2);
+  scene.origin.close();
+  assert.deepEqual(scene.outcomes, ['b ok', 'a in-doubt', 'c in-doubt']);
+  assert.equal(scene.settled, 3);
+});
+
+test('what has happened does not go again in another session', () => {
+  const scene = new Scene().open();
+  for (const name of ['a', 'b']) scene.command(name);
+  scene.origin.answered(7, 2, { kind: 'forgotten' });
+  scene.origin.answered(7, 1, { kind: 'unknown-session' });
+  assert.deepEqual(scene.outcomes, ['b in-doubt']);
 });
 
 test('what a leader refuses because the shard has forgotten the session goes again in another', () => {
