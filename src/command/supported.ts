@@ -23,8 +23,11 @@ export const frontCommands: readonly string[] = [
   'debug',
   'echo',
   'hello',
+  // Lines of HTTP.
+  'host:',
   'info',
   'ping',
+  'post',
   'quit',
   'readonly',
   'readwrite',

@@ -106,7 +106,7 @@ interface RedisRow {
   readonly subcommands?: Readonly<Record<string, RedisRow>>;
 }
 
-/** Of a command that is refused and not in the package's list: it is of a Redis that nobody can run here, or of another server. */
+/** Of what is not in the package's list: commands of another server, which are refused, and lines of HTTP. */
 const unknownRow: RedisRow = { arity: -1, flags: [], keyStart: 0, keyStop: 0, step: 0 };
 
 const redisRows = redisData as Readonly<Record<string, RedisRow>>;

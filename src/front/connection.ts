@@ -174,8 +174,10 @@ export class Connection {
     this.#inputEnded();
   }
 
-  /** Closes now; replies that have not left are dropped. */
+  /** Closes now: replies that have not left are dropped, and nothing more is taken. */
   destroy(): void {
+    this.#isClosing = true;
+    this.#output = '';
     this.#socket.destroy();
   }
 

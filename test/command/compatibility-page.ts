@@ -29,6 +29,7 @@ entry; **resolved**, the leader turns it into its effect, and that is logged.
 const closing = `## Details
 
 - PFCOUNT is a write, since it stores what it counted. So are BITFIELD, GEORADIUS, GEORADIUSBYMEMBER and SORT, whatever their options say: their \`_RO\` forms are reads.
+- POST and HOST: close the connection, as in Redis, so that no page in a browser can have commands sent to a sidecar (\`test/front/differential.test.ts\`).
 - XREAD and XREADGROUP are refused with BLOCK.
 - BY and GET patterns of SORT read keys of any shard and are refused where there are several.
 - Where a Redis is fronted, keys that begin with \`outrigger:\` are refused in every database: Outrigger keeps its own there (\`test/front/refusals.test.ts\`). Patterns of

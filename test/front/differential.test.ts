@@ -31,6 +31,8 @@ const conversations: Readonly<Record<string, string>> = {
   'inline lines that end with a line feed alone': 'PING\nECHO a\n\nPING\n',
   'empty arrays': '*0\r\n*-1\r\nPING\r\n*-5\r\n*1\r\n$4\r\nPING\r\n',
   'bytes behind a bulk that are not looked at': '*2\r\n$4\r\nECHO..$1\r\nx--PING\r\n',
+  'a request of HTTP': lines('POST / HTTP/1.1', 'Host: x', '', 'PING'),
+  'another one': lines('PUT / HTTP/1.1', 'accept: *', 'hOST: x', '', 'PING'),
   'unknown commands': lines(
     'foo',
     'foo a b',

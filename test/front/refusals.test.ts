@@ -8,6 +8,7 @@ import { test } from 'node:test';
 import type { ShardId } from '../../src/base/ids.ts';
 import type { Submission } from '../../src/cluster/cluster.ts';
 import { encode, words } from '../support/commands.ts';
+import { exchange } from '../support/exchange.ts';
 import { FakeCluster } from '../support/fake-cluster.ts';
 import { RawClient, startFront } from '../support/test-front.ts';
 
@@ -87,6 +88,15 @@ test('what would block, and patterns over several shards, are refused', async ()
   assert.match(sort ?? '', /^-ERR BY and GET patterns of SORT .* \(shards: 1\)\r\n$/);
   const one = await repliesTo(lines, { engineName: 'redis' });
   assert.deepEqual(one, [block, '+taken\r\n']);
+});
+
+test('nothing behind a line of HTTP is taken', async () => {
+  const cluster = new FakeCluster({ mode: 'manual' });
+  await using front = await startFront(cluster);
+  for (const line of ['POST / HTTP/1.1', 'Host: x']) {
+    assert.equal(await exchange(front.port, `${line}\r\nSET a 1\r\n\r\nSET b 2\r\n`), '');
+  }
+  assert.deepEqual(cluster.submitted, []);
 });
 
 test('keys that a count tells must lie in one shard', async () => {

@@ -111,9 +111,22 @@ function greeting({ client }: ServerCall): string {
   ]);
 }
 
+/**
+ * The lines with which a request of HTTP gives itself away. Its body may hold commands, which a page in somebody's browser chose; so nothing
+ * behind the line is taken, and nothing is answered.
+ */
+const http: ServerCommand = ({ connection, client, state }) => {
+  const { id, address } = client;
+  state.logger.warn({ id, address }, 'closed a client: it speaks HTTP');
+  connection.destroy();
+  return undefined;
+};
+
 const isDefaultUser = (name: string): boolean => name === 'default';
 
 export const connectionCommands: Readonly<Record<string, ServerCommand>> = {
+  'host:': http,
+  post: http,
   ping,
   echo: ({ request }) => bulkReply(request.argLatin1(1)),
   quit: ({ connection }) => {
