@@ -39,7 +39,9 @@ export class Pipeline {
   readonly #serverCommands: ServerCommands;
   readonly #slotOf: Slotter;
   readonly #names = new CommandNames(allCommands());
-  readonly #frontsRedis: boolean;
+  readonly #engineName: () => string;
+  /** Whether the engine is a Redis: it holds all types, and keeps keys that are ours. Known with the shards. */
+  #frontsRedis = false;
   /** Undefined until the number of shards is known. */
   #router: Router | undefined;
 
@@ -47,13 +49,12 @@ export class Pipeline {
     readonly state: FrontState;
     readonly serverCommands: ServerCommands;
     readonly slotOf: Slotter;
-    /** Whether the engine is a Redis: it holds all types, and keeps keys that are ours. */
-    readonly frontsRedis: boolean;
+    readonly engineName: () => string;
   }) {
     this.#state = options.state;
     this.#serverCommands = options.serverCommands;
     this.#slotOf = options.slotOf;
-    this.#frontsRedis = options.frontsRedis;
+    this.#engineName = options.engineName;
   }
 
   /** Takes the connection's current command. False: it waits, and the connection holds. */
@@ -164,7 +165,9 @@ export class Pipeline {
 
   #learnShards(): Router | undefined {
     const map = this.#state.cluster.shardMap;
-    if (map !== undefined) this.#router = new Router({ map, slotOf: this.#slotOf });
+    if (map === undefined) return undefined;
+    this.#frontsRedis = this.#engineName() === 'redis';
+    this.#router = new Router({ map, slotOf: this.#slotOf });
     return this.#router;
   }
 
