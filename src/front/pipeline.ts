@@ -19,6 +19,7 @@ import type { Slotter } from '../shard/slot.ts';
 import { accessOf, byLeader, byLog, weakeningOf, type Access } from './access.ts';
 import { CommandNames } from './command-names.ts';
 import type { Connection } from './connection.ts';
+import { submitDefaultTtls } from './default-ttl.ts';
 import {
   notReadyReply,
   stringTooLongReply,
@@ -151,6 +152,9 @@ export class Pipeline {
     });
     connection.expect(submission);
     cluster.submit(shard, submission);
+    if (isWrite && cluster.namespaces.hasDefaultTtl) {
+      submitDefaultTtls(spec, keyIndexes(spec, request), { shard, connection, state: this.#state });
+    }
     return true;
   }
 
