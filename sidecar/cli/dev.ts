@@ -185,8 +185,7 @@ class DevCluster {
       this.#end({ code: 1, complaint: end.complaint ?? `node ${id} exited with code 1` });
       return;
     }
-    const role = this.#places.find((place) => place.id === id)?.role ?? 'member';
-    const staysDead = this.#options.staysDead[role];
+    const { staysDead } = this.#options;
     this.#outside.out(endText(id, end, staysDead));
     if (staysDead === undefined) void this.#restart(id, end);
     else if (this.#nodes.every(({ pid }) => pid === undefined))

@@ -16,13 +16,9 @@ export interface TestFront extends AsyncDisposable {
   readonly port: number;
 }
 
-export type TestFrontOptions = Partial<Omit<FrontOptions, 'engineName'>> & {
-  readonly engineName?: string;
-};
-
 export async function startFront(
   cluster: Cluster,
-  { engineName = 'memory', ...options }: TestFrontOptions = {},
+  options: Partial<FrontOptions> = {},
 ): Promise<TestFront> {
   const { clock, timers } = machineSystem(0);
   const front = createFront({
@@ -35,8 +31,7 @@ export async function startFront(
     port: 0,
     maxClients: 10_000,
     commandTimeoutMs: 5000,
-    role: 'member',
-    engineName: () => engineName,
+    engineName: 'memory',
     nodeVersion: '0.0.0-test',
     processId: process.pid,
     ...options,

@@ -27,6 +27,8 @@ const latestMs = Number.MAX_SAFE_INTEGER;
 export interface Touch {
   readonly entry: Entry;
   readonly version: number;
+  /** The bound before it was sent. */
+  readonly beforeMs: number;
 }
 
 class Entry {
@@ -52,6 +54,10 @@ class Entry {
     home.byKey.set(this.key, this);
   }
 
+  raise(boundMs: number): void {
+    this.home.deadlines.change(this.node, boundMs);
+  }
+
   /** The key has no deadline. */
   remove(): void {
     this.isGone = true;
@@ -59,13 +65,17 @@ class Entry {
     this.home.deadlines.remove(this.node);
   }
 
-  touch(deadlineMs: number): Touch {
+  get boundMs(): number {
+    return Number(this.node.atMs);
+  }
+
+  touch(deadlineMs: number, beforeMs: number): Touch {
     this.version += 1;
     if (this.mark === 0) {
       this.mark = this.version;
       this.sinceMs = Infinity;
     } else this.sinceMs = Math.min(this.sinceMs, deadlineMs);
-    return { entry: this, version: this.version };
+    return { entry: this, version: this.version, beforeMs };
   }
 }
 
@@ -85,12 +95,12 @@ export class DeadlineIndex {
 
   /** Undefined: the key has no deadline. */
   boundMs(database: number, key: string): number | undefined {
-    return this.#home(database).byKey.get(key)?.node.atMs as number | undefined;
+    return this.#home(database).byKey.get(key)?.boundMs;
   }
 
   /** The lowest bound of a database. */
   earliestMs(database: number): number | undefined {
-    return this.#home(database).deadlines.earliest()?.atMs as number | undefined;
+    return this.#home(database).deadlines.earliest()?.owner.boundMs;
   }
 
   nextDeadlineMs(): number | undefined {
@@ -105,7 +115,7 @@ export class DeadlineIndex {
   /** Whether the key may be due, and no removal for this time is on its way. */
   needsRemoval(database: number, key: string, timeMs: number): boolean {
     const entry = this.#home(database).byKey.get(key);
-    return entry !== undefined && entry.node.atMs <= timeMs && entry.clearedUntilMs < timeMs;
+    return entry !== undefined && entry.boundMs <= timeMs && entry.clearedUntilMs < timeMs;
   }
 
   /** At most `max` keys of a database that need a removal. */
@@ -124,43 +134,42 @@ export class DeadlineIndex {
     const entry = this.#home(database).byKey.get(key);
     assert(entry !== undefined, 'only a key with a bound is removed for its deadline');
     entry.clearedUntilMs = Math.max(entry.clearedUntilMs, timeMs);
-    return entry.touch(Infinity);
+    return entry.touch(Infinity, entry.boundMs);
   }
 
   /** A command is sent that may take away the key's deadline. Undefined: it has none. */
   touch(database: number, key: string): Touch | undefined {
     const entry = this.#home(database).byKey.get(key);
-    return entry?.touch(Infinity);
+    return entry?.touch(Infinity, entry.boundMs);
   }
 
   /** A command is sent that may give the key this deadline. */
   lower(database: number, key: string, deadlineMs: number): Touch {
     const home = this.#home(database);
     const atMs = Math.min(deadlineMs, latestMs);
-    const entry = home.byKey.get(key) ?? new Entry(home, key, atMs);
-    if (atMs < entry.node.atMs) home.deadlines.change(entry.node, atMs);
+    const known = home.byKey.get(key);
+    const entry = known ?? new Entry(home, key, atMs);
+    const beforeMs = known === undefined ? Infinity : entry.boundMs;
+    if (atMs < entry.boundMs) home.deadlines.change(entry.node, atMs);
     if (atMs <= entry.clearedUntilMs) entry.clearedUntilMs = -Infinity;
-    return entry.touch(atMs);
+    return entry.touch(atMs, beforeMs);
   }
 
   /**
    * A touch is answered.
    *
-   * @param deadlineMs - what the key has right behind it, or a lower bound of that; Infinity: none; undefined: the answer does not tell
+   * @param deadlineMs - what the key has right behind it, or a lower bound of that; Infinity: none; undefined: what it had before
    */
-  settle({ entry, version }: Touch, deadlineMs: number | undefined): void {
+  settle({ entry, version, beforeMs }: Touch, deadlineMs: number | undefined): void {
     if (entry.isGone || entry.mark === 0 || version < entry.mark) return;
-    if (deadlineMs !== undefined) {
-      const boundMs = Math.min(deadlineMs, entry.sinceMs);
-      if (boundMs === Infinity) {
-        entry.remove();
-        return;
-      }
-      entry.home.deadlines.change(entry.node, Math.min(boundMs, latestMs));
+    const boundMs = Math.min(deadlineMs ?? beforeMs, entry.sinceMs);
+    if (boundMs === Infinity) {
+      entry.remove();
+      return;
     }
-    const isLast = version === entry.version;
-    entry.mark = isLast ? 0 : entry.version;
-    // Without news the bound still covers what was sent since, so this may start again as well.
+    // The bound until now holds behind this touch as well, so the higher one does.
+    if (boundMs > entry.boundMs) entry.raise(Math.min(boundMs, latestMs));
+    entry.mark = version === entry.version ? 0 : entry.version;
     entry.sinceMs = Infinity;
   }
 

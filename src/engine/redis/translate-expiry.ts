@@ -1,8 +1,8 @@
 /**
  * Commands that set or show deadlines. TTLs become points in the entry's time, shifted as Redis stores them.
  *
- * A deadline that is not after the entry's time is set all the same, for Redis to decide about NX, XX, GT and LT and to reply; a conditional
- * removal comes right behind. What Redis would refuse by its own clock is refused here.
+ * A deadline that is not after the entry's time is set all the same, for Redis to decide about NX, XX, GT and LT and to reply. The key is due then:
+ * whatever meets it removes it first, and so does reclaiming. What Redis would refuse by its own clock is refused here.
  */
 
 import type { Reply } from '../engine.ts';
@@ -183,7 +183,6 @@ function withDeadline({ args, draft }: Job, wanted: WithDeadline): Translated {
   draft.lower({ database, key, deadlineMs, at }, (reply) =>
     wanted.isSet(reply) ? deadlineMs : undefined,
   );
-  if (wanted.atMs <= draft.timeMs) draft.removeDue(database, [key]);
   return draft.finish(at);
 }
 

@@ -111,8 +111,12 @@ function swap(job: Job): Translated | Swap {
   const [first, second] = job.args.slice(1).map(parseDatabase);
   if (typeof first !== 'number' || typeof second !== 'number') return asIs(job);
   if (!isDatabase(first) || !isDatabase(second)) return answer(job, noSuchDatabase);
-  job.draft.index.swap(first, second);
-  return { kind: 'swap', databases: [first, second], ...asIs(job) };
+  const { draft } = job;
+  // A read of one database may be under way and arrive behind this: it has not heard of what is due in the other.
+  for (const database of [first, second]) draft.removeAllDue(database, Infinity);
+  const translated = asIs(job);
+  draft.index.swap(first, second);
+  return { kind: 'swap', databases: [first, second], ...translated };
 }
 
 const isDatabase = (number: number): boolean => number >= 0 && number < databaseCount;

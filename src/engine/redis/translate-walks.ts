@@ -16,7 +16,7 @@ import type { Reply } from '../engine.ts';
 import { error, integer, nullBulk } from '../replies.ts';
 import { commandText } from './command-text.ts';
 import type { Job, Special, TranslatorOptions } from './job.ts';
-import { asIs, sendAsIs } from './job.ts';
+import { sendAsIs } from './job.ts';
 import { randomKeyCommand } from './scripts.ts';
 import type { Translated } from './translation.ts';
 
@@ -59,20 +59,26 @@ function keys(job: Job): Translated {
 function scan(job: Job, cursorAt: number): Translated {
   const { args, draft, runTag, options } = job;
   const cursor = args[cursorAt] ?? '';
-  if (!cursorForm.test(cursor)) return asIs(job);
-  const given = Number(cursor);
-  const isOurs = Math.floor(given / cursorBits) === runTag;
-  const sent = args.with(cursorAt, isOurs ? String(given % cursorBits) : '0');
-  return draft.finish(draft.send(commandText(sent)), (reply) => {
-    const [next, found] = elementsOf(reply) ?? [];
-    const nextCursor = next === undefined ? undefined : bulkOf(next);
-    if (nextCursor === undefined || found === undefined) return reply;
-    const value = Number(nextCursor);
-    if (value >= cursorBits) return cursorTooLarge;
-    const shown = value === 0 ? 0 : runTag * cursorBits + value;
-    const elements = cursorAt === 1 ? arrayReply(visibleKeys(options, found) ?? []) : found;
-    return arrayReply([bulkReply(String(shown)), elements]);
-  });
+  return draft.finish(
+    draft.send(commandText(args.with(cursorAt, given(cursor, runTag)))),
+    (reply) => {
+      const [next, found] = elementsOf(reply) ?? [];
+      const nextCursor = next === undefined ? undefined : bulkOf(next);
+      if (nextCursor === undefined || found === undefined) return reply;
+      const value = Number(nextCursor);
+      if (value >= cursorBits) return cursorTooLarge;
+      const shown = value === 0 ? 0 : runTag * cursorBits + value;
+      const elements = cursorAt === 1 ? arrayReply(visibleKeys(options, found) ?? []) : found;
+      return arrayReply([bulkReply(String(shown)), elements]);
+    },
+  );
+}
+
+/** What Redis gets for a client's cursor. */
+function given(cursor: string, runTag: number): string {
+  if (!cursorForm.test(cursor)) return cursor;
+  const isOurs = Math.floor(Number(cursor) / cursorBits) === runTag;
+  return isOurs ? String(Number(cursor) % cursorBits) : '0';
 }
 
 function randomKey({ draft, options }: Job): Translated {
@@ -93,6 +99,7 @@ function dbsize({ draft, options }: Job): Translated {
     });
   }
   const all = draft.send(commandText(['DBSIZE']));
+  if (options.reservedKeys.length === 0) return draft.finish(all);
   const ours = draft.send(commandText(['EXISTS', ...options.reservedKeys]));
   return draft.finishWith((replies) => {
     const reply = replies[all] ?? '';

@@ -181,16 +181,12 @@ export class Translator implements Translation {
     keys: readonly string[],
     at: ReadMoment,
   ): First | 'due' | undefined {
-    const { timeMs, appliedTimeMs } = at;
-    let mayBeDue = false;
-    for (const key of keys) {
+    const isDue = (key: string): boolean => {
       const boundMs = this.#index.boundMs(database, key);
-      if (boundMs === undefined || boundMs > timeMs) continue;
-      if (boundMs > appliedTimeMs) return 'due';
-      mayBeDue = true;
-    }
-    if (!mayBeDue) return undefined;
-    const draft = this.#draft(database, appliedTimeMs);
+      return boundMs !== undefined && boundMs <= at.timeMs;
+    };
+    if (!keys.some(isDue)) return undefined;
+    const draft = this.#draft(database, at.appliedTimeMs);
     draft.removeDue(database, keys);
     return firstOrDue(draft);
   }

@@ -128,8 +128,7 @@ const outrigger = ({ state, server }: ServerCall): readonly Field[] => {
   });
   return [
     ['outrigger_node_id', state.cluster.nodeId],
-    ['outrigger_role', server.role],
-    ['outrigger_engine', server.engineName()],
+    ['outrigger_engine', server.engineName],
     ...shards,
   ];
 };

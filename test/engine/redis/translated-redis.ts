@@ -26,7 +26,6 @@ import type { Translated } from '../../../src/engine/redis/translation.ts';
 import { elementsOf, endOfReply } from '../../../src/resp/reply-framer.ts';
 
 export const reservedKey = 'outrigger:{0}:test';
-const reclaimedPerEntry = 8;
 
 /** Sends requests and gives their replies, in order. */
 export class Line {
@@ -69,6 +68,11 @@ export class Line {
   }
 }
 
+interface Options extends Partial<TranslatorOptions> {
+  /** Due keys that an entry removes beside its commands. */
+  readonly reclaimed?: number;
+}
+
 interface Part {
   readonly database: number;
   readonly translated: Translated;
@@ -80,10 +84,12 @@ export class TranslatedRedis implements Engine {
   readonly translator: Translator;
   readonly #apply: Line;
   readonly #read: Line;
+  readonly #reclaimed: number;
   #applied: Applied = { index: 0, term: 0, timeMs: 0 };
 
-  private constructor(lines: readonly [Line, Line], options: Partial<TranslatorOptions>) {
+  private constructor(lines: readonly [Line, Line], options: Options) {
     [this.#apply, this.#read] = lines;
+    this.#reclaimed = options.reclaimed ?? 0;
     this.translator = new Translator({
       ownsKey: undefined,
       reservedKeys: [reservedKey],
@@ -94,10 +100,7 @@ export class TranslatedRedis implements Engine {
   }
 
   /** On an emptied server, which holds one key of ours then. */
-  static async create(
-    port: number,
-    options: Partial<TranslatorOptions> = {},
-  ): Promise<TranslatedRedis> {
+  static async create(port: number, options: Options = {}): Promise<TranslatedRedis> {
     const lines = [await Line.open(port), await Line.open(port)] as const;
     await lines[0].ask('FLUSHALL');
     await lines[0].ask('SET', reservedKey, 'x');
@@ -118,7 +121,7 @@ export class TranslatedRedis implements Engine {
       return { database: command.database, translated: { ...translated, commands } };
     });
     const reclaimed = this.translator
-      .reclaim(timeMs, reclaimedPerEntry)
+      .reclaim(timeMs, this.#reclaimed)
       .map((translated) => ({ database: 0, translated }));
     this.#batch([...parts, ...reclaimed], (replies) => {
       this.#applied = entry;
@@ -215,7 +218,11 @@ export class TranslatedRedis implements Engine {
     }
     this.#apply.send(commandText(['EXEC']), (reply) => {
       const replies = elementsOf(reply);
-      if (replies === undefined) throw new Error(`the batch was refused: ${reply}`);
+      if (replies === undefined) {
+        // For a test to fail by, not for an engine to do.
+        done(parts.map(() => reply));
+        return;
+      }
       let at = 0;
       const found = parts.map(({ translated }) => {
         const own = replies.slice(at + 1, at + 1 + translated.commands.length);
