@@ -10,7 +10,7 @@ const heartbeatsPerTimeoutMin = 4;
 
 /** Throws UsageError; `at` names a key with the place where it was given. */
 export function checkTogether(settings: Settings, at: (key: keyof Settings) => string): void {
-  const { nodeId, members, heartbeatMs, electionTimeoutMs } = settings;
+  const { members, heartbeatMs, electionTimeoutMs } = settings;
   const ids = members.map(({ id }) => id);
   const addresses = members.map(({ host, port }) => `${host}:${port}`);
   const twiceId = firstTwice(ids);
@@ -23,14 +23,40 @@ export function checkTogether(settings: Settings, at: (key: keyof Settings) => s
     throw new UsageError(
       `${at('members')} lists ${twiceAddress} twice; every node has an address of its own`,
     );
-  if (!ids.includes(nodeId))
-    throw new UsageError(
-      `${at('members')} lists the nodes ${ids.join(', ')}, but ${at('nodeId')} is ${nodeId}; add this node or correct its id`,
-    );
+  checkNodeId(settings, at);
   if (electionTimeoutMs < heartbeatsPerTimeoutMin * heartbeatMs)
     throw new UsageError(
       `${at('electionTimeoutMs')} is ${electionTimeoutMs}, less than ${heartbeatsPerTimeoutMin} × ${at('heartbeatMs')} ${heartbeatMs}; raise it to at least ${heartbeatsPerTimeoutMin * heartbeatMs}`,
     );
+  if (settings.role === 'member') checkMember(settings, at);
+  checkPorts(settings, at);
+}
+
+function checkNodeId(
+  { role, nodeId, members }: Settings,
+  at: (key: keyof Settings) => string,
+): void {
+  const ids = members.map(({ id }) => id);
+  const isListed = nodeId !== undefined && ids.includes(nodeId);
+  if (role === 'proxy') {
+    if (isListed)
+      throw new UsageError(
+        `${at('members')} lists node ${nodeId}, but ${at('role')} is proxy; give the proxy another nodeId, or none`,
+      );
+    return;
+  }
+  if (nodeId === undefined)
+    throw new UsageError(
+      'nodeId is missing; give a whole number from 1 to 65535 as --node-id, as OUTRIGGER_NODE_ID or as nodeId in the file of --config',
+    );
+  if (!isListed)
+    throw new UsageError(
+      `${at('members')} lists the nodes ${ids.join(', ')}, but ${at('nodeId')} is ${nodeId}; add this node or correct its id`,
+    );
+}
+
+/** What a proxy does without: a lease, a directory, a port for peers. */
+function checkMember(settings: Settings, at: (key: keyof Settings) => string): void {
   checkLease(settings, at);
   if (settings.storage === 'level' && settings.dataDirectory === undefined)
     throw new UsageError(
@@ -40,7 +66,6 @@ export function checkTogether(settings: Settings, at: (key: keyof Settings) => s
     throw new UsageError(
       `${at('peerHost')} is ${settings.peerHost}, which others can reach, and there is no clusterSecret; set OUTRIGGER_CLUSTER_SECRET, the same on all nodes`,
     );
-  checkPorts(settings, at);
 }
 
 function checkLease(settings: Settings, at: (key: keyof Settings) => string): void {
@@ -55,8 +80,9 @@ function checkLease(settings: Settings, at: (key: keyof Settings) => string): vo
 const listeners = ['client', 'peer', 'admin', 'health'] as const;
 
 function checkPorts(settings: Settings, at: (key: keyof Settings) => string): void {
-  for (const [place, one] of listeners.entries())
-    for (const other of listeners.slice(place + 1)) {
+  const used = settings.role === 'proxy' ? listeners.filter((use) => use !== 'peer') : listeners;
+  for (const [place, one] of used.entries())
+    for (const other of used.slice(place + 1)) {
       const port = settings[`${one}Port`];
       if (port === 0 || port !== settings[`${other}Port`]) continue;
       const hosts = [settings[`${one}Host`], settings[`${other}Host`]];

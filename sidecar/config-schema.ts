@@ -28,7 +28,9 @@ const memberSchema = z.strictObject({
 
 /** A whole configuration. */
 export interface Settings {
-  readonly nodeId: number;
+  /** Undefined for a proxy that takes any. */
+  readonly nodeId?: number | undefined;
+  readonly role: 'member' | 'proxy';
   readonly members: readonly {
     readonly id: number;
     readonly host: string;
@@ -64,12 +66,20 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 /** Keys in the order in which they are explained. */
 const configSchema = z.strictObject({
-  nodeId: nodeIdSchema.describe('this node, one of members; never given to another node again'),
+  nodeId: nodeIdSchema
+    .optional()
+    .describe('this node, one of members; never given to another node again; a proxy needs none'),
+  role: z
+    .enum(['member', 'proxy'])
+    .default(nodeDefaults.role)
+    .describe(
+      'member: holds replicas; proxy: holds nothing, needs no disk, and brings commands to the members',
+    ),
   members: z
     .array(memberSchema)
     .min(1)
     .max(5)
-    .describe('all members with the address of their peer port, this node included')
+    .describe('all members with the address of their peer port, this node included if it is one')
     .meta({
       expects: 'a list of one to five such as 1=10.0.0.1:7379,2=10.0.0.2:7379,3=10.0.0.3:7379',
     }),

@@ -24,7 +24,7 @@ export interface PutOptions {
 
 /** A node's configuration; what is not said is as in `nodeDefaults`, and the peer port as in its row of `members`. */
 export type OpenOptions = Pick<NodeConfig, 'nodeId' | 'members'> &
-  Partial<Omit<NodeConfig, 'clientHost' | 'clientPort'>>;
+  Partial<Omit<NodeConfig, 'role' | 'clientHost' | 'clientPort'>>;
 
 /** Starts a node in this process. Resolves once the cluster has formed and the shards are known. */
 export async function open(options: OpenOptions): Promise<Outrigger> {

@@ -9,6 +9,7 @@ export { open, type Bytes, type OpenOptions, type Outrigger, type PutOptions } f
 export type { FrontStatistics } from './front/statistics.ts';
 export type { NamespaceChange, NamespaceOutcome } from './namespaces.ts';
 export {
+  drawProxyId,
   loadParts,
   nodeDefaults,
   openNode,

@@ -28,8 +28,14 @@ export interface MemberConfig {
 
 /** Everything a node is told. Durations in ms. */
 export interface NodeConfig {
+  /** A member's is 1…65,535 and never given to another node; `drawProxyId` makes one for a proxy. */
   readonly nodeId: number;
-  /** All members, this node among them; 1…5. Addresses are looked up at each connect. */
+  /**
+   * A member holds replicas, in its log and in its engine. A proxy holds none and brings commands to the members; of what
+   * is below, `bootstrap` to `dataDirectory` and what is said of peers' ports, elections and clocks is nothing to it.
+   */
+  readonly role: 'member' | 'proxy';
+  /** All members, this node among them if it is one; 1…5. Addresses are looked up at each connect. */
   readonly members: readonly MemberConfig[];
   /** `new` lets an empty directory take part in forming a cluster; `existing` refuses it. */
   readonly bootstrap: 'new' | 'existing';
@@ -66,6 +72,7 @@ export interface NodeConfig {
 
 /** What a node is told where nothing else is said: a lone member on loopback, on disk once `dataDirectory` is given. */
 export const nodeDefaults: Omit<NodeConfig, 'nodeId' | 'members' | 'peerPort'> = {
+  role: 'member',
   bootstrap: 'new',
   shards: 1,
   engine: 'memory',
@@ -92,6 +99,7 @@ export const nodeDefaults: Omit<NodeConfig, 'nodeId' | 'members' | 'peerPort'> =
 
 export interface NodeStatus {
   readonly nodeId: number;
+  readonly role: NodeConfig['role'];
   readonly memberId: string;
   readonly clusterId: string | undefined;
   readonly incarnation: number;
@@ -107,6 +115,7 @@ export interface NodeMetrics {
   readonly front: FrontStatistics | undefined;
 }
 
+const proxyIdMin = 2 ** 31;
 /** How long a stopping node waits for its leaderships to move and for its clients' commands to be answered. */
 const leaveMs = 1_000;
 const leaveStepMs = 20;
@@ -119,8 +128,7 @@ const leaveStepMs = 20;
 export async function openNode(config: NodeConfig): Promise<OutriggerNode> {
   checkConfig(config);
   const system = machineSystem(config.clockOffsetMs);
-  const { prepareMember } = await import('./node-member.ts');
-  const prepared = await prepareMember(config, system);
+  const prepared = await prepare(config, system);
   try {
     const node = new OutriggerNode({ config, system, prepared });
     await node.start();
@@ -131,9 +139,24 @@ export async function openNode(config: NodeConfig): Promise<OutriggerNode> {
   }
 }
 
+async function prepare(config: NodeConfig, system: System): Promise<PreparedPart> {
+  if (config.role === 'proxy') return (await import('./node-proxy.ts')).prepareProxy();
+  return await (await import('./node-member.ts')).prepareMember(config, system);
+}
+
+/** A node id for a proxy that is given none: from a range that no member's comes from, so that no two are likely to be the same. */
+export function drawProxyId(): number {
+  const { randomBytes } = machineSystem(0);
+  return proxyIdMin + (Buffer.from(randomBytes(4)).readUInt32BE(0) >>> 1);
+}
+
 /** Loads what `openNode` loads only where it is used, for those who fill a compile cache. */
 export async function loadParts(): Promise<void> {
-  await Promise.all([import('./node-member.ts'), import('./log/level-log.ts')]);
+  await Promise.all([
+    import('./node-member.ts'),
+    import('./node-proxy.ts'),
+    import('./log/level-log.ts'),
+  ]);
 }
 
 export class OutriggerNode {
@@ -191,9 +214,9 @@ export class OutriggerNode {
       onConnected: (peer, lane, hello) => this.#part.connected(peer, lane, hello),
       onDisconnected: (peer, lane) => this.#part.disconnected(peer, lane),
       onFrame: (peer, _lane, kind, payload) => this.#receive(peer, kind, payload),
-      onRefused: (peer, refusal) => {
+      onRefused: (_peer, refusal) => {
+        // Others are logged where they are met, and may pass.
         if (refusal.kind === 'fatal') this.#fail(new NodeError('peer-refused', refusal.reason));
-        else this.#config.logger.warn({ peer }, `refused by a peer: ${refusal.reason}`);
       },
     });
     try {
@@ -211,6 +234,7 @@ export class OutriggerNode {
     const { memberId, clusterId, incarnation, phase, cluster } = this.#part;
     return {
       nodeId: this.#config.nodeId,
+      role: this.#config.role,
       memberId,
       clusterId,
       incarnation,
@@ -327,7 +351,8 @@ export class OutriggerNode {
     const peers = config.members.map(({ id, host, port }) => [nodeId(id), { host, port }] as const);
     return createTcpTransport({
       self: nodeId(config.nodeId),
-      listen: { host: config.peerHost, port: config.peerPort },
+      listen:
+        config.role === 'proxy' ? undefined : { host: config.peerHost, port: config.peerPort },
       peers: new Map(peers),
       secret: config.clusterSecret,
       timers,
@@ -339,7 +364,7 @@ export class OutriggerNode {
 
   #makeFront(port: number): Front {
     const { clock, timers, random } = this.#system;
-    const { clientHost: host, maxClients, engine, version, logger } = this.#config;
+    const { clientHost: host, maxClients, role, version, logger } = this.#config;
     return createFront({
       cluster: this.#part.cluster,
       clock,
@@ -350,7 +375,8 @@ export class OutriggerNode {
       port,
       maxClients,
       commandTimeoutMs: this.#config.commandTimeoutMs,
-      engineName: engine,
+      role,
+      engineName: () => this.#part.cluster.meta?.engine ?? 'unknown',
       nodeVersion: version,
       processId: process.pid,
     });
@@ -361,7 +387,12 @@ export class OutriggerNode {
 function checkConfig(config: NodeConfig): void {
   const ids = config.members.map(({ id }) => id);
   const invalid = (message: string): NodeError => new NodeError('config-invalid', message);
-  if (!ids.includes(config.nodeId)) {
+  if (config.role === 'proxy' && ids.includes(config.nodeId)) {
+    throw invalid(
+      `node ${config.nodeId} is one of the members (${ids.join(', ')}): give the proxy another nodeId`,
+    );
+  }
+  if (config.role === 'member' && !ids.includes(config.nodeId)) {
     throw invalid(
       `node ${config.nodeId} is not among the members (${ids.join(', ')}): add it, or set nodeId`,
     );

@@ -8,6 +8,8 @@ import { shown, UsageError } from '../usage-error.ts';
 import { parseFlags } from './flags.ts';
 
 const nodesMax = 5;
+/** Each is a process of some 60 MB. */
+const proxiesMax = 50;
 const portPreset = 6401;
 const portMax = 65_535;
 /** Distances from a node's client port. */
@@ -17,16 +19,19 @@ const healthOffset = 3_000;
 
 export const devHost = '127.0.0.1';
 
+export type DevRole = 'member' | 'proxy';
+
 export interface DevOptions {
   readonly nodes: number;
+  readonly proxies: number;
   /** The first node's client port. */
   readonly port: number;
-  /** Passed on to the nodes as they are, if given; they check them. */
+  /** Passed on to the members as they are, if given; they check them. */
   readonly passedOn: readonly string[];
   /** Undefined for a temporary directory. */
   readonly data: string | undefined;
-  /** Why a node that dies stays dead; undefined where it is started again. */
-  readonly staysDead: string | undefined;
+  /** Why a member, or a proxy, that dies stays dead; undefined where it is started again. */
+  readonly staysDead: Readonly<Record<DevRole, string | undefined>>;
   readonly help: boolean;
 }
 
@@ -34,17 +39,19 @@ export interface DevOptions {
 export function devOptions(words: readonly string[]): DevOptions {
   const { values, switches } = parseFlags(words, {
     command: 'dev',
-    valued: ['--nodes', '--port', '--shards', '--storage', '--data'],
+    valued: ['--nodes', '--proxies', '--port', '--shards', '--storage', '--data'],
     switches: ['--no-restart', '--help', '-h'],
   });
   const nodes = wholeNumber('--nodes', values.get('--nodes') ?? '3', 1, nodesMax);
-  const portLimit = portMax - healthOffset - nodes + 1;
+  const proxies = wholeNumber('--proxies', values.get('--proxies') ?? '0', 0, proxiesMax);
+  const portLimit = portMax - healthOffset - nodes - proxies + 1;
   const passedOn = ['--shards', '--storage'].flatMap((flag) => {
     const value = values.get(flag);
     return value === undefined ? [] : [flag, value];
   });
   return {
     nodes,
+    proxies,
     port: wholeNumber('--port', values.get('--port') ?? `${portPreset}`, 1, portLimit),
     passedOn,
     data: values.get('--data'),
@@ -53,12 +60,18 @@ export function devOptions(words: readonly string[]): DevOptions {
   };
 }
 
-/** A node without storage comes back as another member, which the others refuse. */
-function staysDead(switches: ReadonlySet<string>, storage: string | undefined): string | undefined {
-  if (switches.has('--no-restart')) return '--no-restart';
-  if (storage !== 'memory') return undefined;
-  return '--storage memory: what it held is gone with it, and the others would refuse it; start the whole cluster anew';
+/** A member without storage comes back as another member, which the others refuse. */
+function staysDead(
+  switches: ReadonlySet<string>,
+  storage: string | undefined,
+): DevOptions['staysDead'] {
+  if (switches.has('--no-restart')) return { member: '--no-restart', proxy: '--no-restart' };
+  const member = storage === 'memory' ? memberWithoutStorage : undefined;
+  return { member, proxy: undefined };
 }
+
+const memberWithoutStorage =
+  '--storage memory: what it held is gone with it, and the others would refuse it; start the whole cluster anew';
 
 function wholeNumber(flag: string, text: string, low: number, high: number): number {
   const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
@@ -70,20 +83,23 @@ function wholeNumber(flag: string, text: string, low: number, high: number): num
 /** One node's place on this machine. */
 export interface DevPlace {
   readonly id: number;
+  readonly role: DevRole;
   readonly clientPort: number;
-  readonly peerPort: number;
+  /** Undefined for a proxy, which nobody dials. */
+  readonly peerPort: number | undefined;
   readonly adminPort: number;
   readonly healthPort: number;
   /** Holds its log file, and its data beside it. */
   readonly directory: string;
 }
 
-/** One place a node, in order of their ids. */
+/** One place a node, in order of their ids: proxies after the members. */
 export function devPlaces(options: DevOptions, data: string): readonly DevPlace[] {
-  return Array.from({ length: options.nodes }, (_, at) => ({
+  return Array.from({ length: options.nodes + options.proxies }, (_, at) => ({
     id: at + 1,
+    role: at < options.nodes ? 'member' : 'proxy',
     clientPort: options.port + at,
-    peerPort: options.port + peerOffset + at,
+    peerPort: at < options.nodes ? options.port + peerOffset + at : undefined,
     adminPort: options.port + adminOffset + at,
     healthPort: options.port + healthOffset + at,
     directory: join(data, `node-${at + 1}`),
@@ -96,21 +112,21 @@ export function startFlags(
   places: readonly DevPlace[],
   passedOn: readonly string[],
 ): readonly string[] {
+  const members = places.filter(({ role }) => role === 'member');
   const flags = {
     'node-id': place.id,
-    members: places.map(({ id, peerPort }) => `${id}=${devHost}:${peerPort}`).join(','),
-    'data-directory': join(place.directory, 'data'),
+    members: members.map(({ id, peerPort }) => `${id}=${devHost}:${peerPort}`).join(','),
     'client-host': devHost,
     'client-port': place.clientPort,
-    'peer-host': devHost,
-    'peer-port': place.peerPort,
     'admin-host': devHost,
     'admin-port': place.adminPort,
     'health-host': devHost,
     'health-port': place.healthPort,
   };
   const words = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, `${value}`]);
-  return [...words, ...passedOn];
+  if (place.peerPort === undefined) return [...words, '--role', place.role];
+  const own = ['--data-directory', join(place.directory, 'data'), '--peer-host', devHost];
+  return [...words, ...own, '--peer-port', `${place.peerPort}`, ...passedOn];
 }
 
 /** Throws UsageError for the first port that is taken: better than nodes that fail one by one. */
@@ -118,6 +134,7 @@ export async function requireFreePorts(places: readonly DevPlace[]): Promise<voi
   for (const place of places)
     for (const use of ['client', 'peer', 'admin', 'health'] as const) {
       const port = place[`${use}Port`];
+      if (port === undefined) continue;
       const code = await whyNotFree(port);
       if (code === undefined) continue;
       const what = `port ${port}, the ${use} port of node ${place.id},`;

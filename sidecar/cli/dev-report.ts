@@ -11,14 +11,24 @@ export interface DevRow {
   readonly shardsLed: readonly number[];
 }
 
-const headings = ['node', 'client', 'peer', 'admin', 'health', 'pid', 'shards led'] as const;
+const headings = [
+  'node',
+  'role',
+  'client',
+  'peer',
+  'admin',
+  'health',
+  'pid',
+  'shards led',
+] as const;
 
 /** A line a node, columns aligned. */
 export function table(rows: readonly DevRow[]): string {
   const cells = rows.map(({ place, pid, shardsLed }) => [
     `${place.id}`,
+    place.role,
     `${place.clientPort}`,
-    `${place.peerPort}`,
+    `${place.peerPort ?? '-'}`,
     `${place.adminPort}`,
     `${place.healthPort}`,
     `${pid ?? '-'}`,
@@ -40,7 +50,10 @@ export function readyText(places: readonly DevPlace[], shards: number, token: st
   const second = places[1]?.clientPort ?? first;
   const count = (number: number, noun: string): string =>
     `${number} ${noun}${number === 1 ? '' : 's'}`;
-  return `ready: ${count(places.length, 'node')}, ${count(shards, 'shard')}, each with a leader; try
+  const members = places.filter(({ role }) => role === 'member').length;
+  const proxies = places.length - members;
+  const others = proxies === 0 ? '' : `${proxies} prox${proxies === 1 ? 'y' : 'ies'}, `;
+  return `ready: ${count(members, 'node')}, ${others}${count(shards, 'shard')}, each with a leader; try
 
   redis-cli -p ${first} set a 1
   redis-cli -p ${second} get a

@@ -185,7 +185,8 @@ class DevCluster {
       this.#end({ code: 1, complaint: end.complaint ?? `node ${id} exited with code 1` });
       return;
     }
-    const { staysDead } = this.#options;
+    const role = this.#places.find((place) => place.id === id)?.role ?? 'member';
+    const staysDead = this.#options.staysDead[role];
     this.#outside.out(endText(id, end, staysDead));
     if (staysDead === undefined) void this.#restart(id, end);
     else if (this.#nodes.every(({ pid }) => pid === undefined))

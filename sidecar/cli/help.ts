@@ -15,7 +15,8 @@ outrigger COMMAND --help   the flags of a command
 
 export const devHelp = `outrigger dev: a cluster of separate processes on this machine, all on 127.0.0.1.
 
-  --nodes N        how many, 1 to 5 (3)
+  --nodes N        how many members, 1 to 5 (3)
+  --proxies N      nodes without replicas, on the next ports, 0 to 50 (0)
   --port P         the first node's port for Redis clients (6401); its other ports are P+1000 for
                    peers, P+2000 for admin, P+3000 for health; the next node has the next numbers
   --shards N       parts of the keyspace, 1 to 64 (1)

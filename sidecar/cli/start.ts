@@ -2,7 +2,7 @@
  * `outrigger start`: one sidecar, from its configuration to the last port closed.
  */
 
-import { openNode, type NodeError, type OutriggerNode } from '../../src/index.ts';
+import { drawProxyId, openNode, type NodeError, type OutriggerNode } from '../../src/index.ts';
 import { adminRoutes } from '../admin.ts';
 import { loadConfig } from '../config.ts';
 import { settingRows, type Settings } from '../config-schema.ts';
@@ -46,7 +46,8 @@ export async function start(
 
 async function run(settings: Settings, giveUp: (error: NodeError) => void): Promise<void> {
   const version = readVersion();
-  const { nodeId, members } = settings;
+  const { role, members } = settings;
+  const nodeId = settings.nodeId ?? drawProxyId();
   const logger = createLogger({ level: settings.logLevel, nodeId });
   const running: Running = { node: undefined, isStopping: false };
   const servers: HttpServer[] = [];
@@ -65,6 +66,7 @@ async function run(settings: Settings, giveUp: (error: NodeError) => void): Prom
   servers.push(...(await servePorts(settings, running, version, logger)));
   running.node = await openNode({
     ...settings,
+    nodeId,
     dataDirectory: settings.dataDirectory,
     clusterSecret: settings.clusterSecret,
     logger,
@@ -75,7 +77,7 @@ async function run(settings: Settings, giveUp: (error: NodeError) => void): Prom
     },
   });
   const { clientPort, peerPort } = running.node;
-  logger.info({ version, members: members.length, clientPort, peerPort }, 'serving');
+  logger.info({ version, role, members: members.length, clientPort, peerPort }, 'serving');
 }
 
 type Log = ReturnType<typeof createLogger>;
@@ -125,13 +127,12 @@ function statusOf({ node, isStopping }: Running, settings: Settings, version: st
     version,
     pid: process.pid,
     residentBytes: process.memoryUsage.rss(),
-    engine: settings.engine,
-    storage: settings.storage,
+    role: settings.role,
+    ...(settings.role === 'member' ? { engine: settings.engine, storage: settings.storage } : {}),
   };
   if (node === undefined)
     return {
       ...program,
-      nodeId: settings.nodeId,
       phase: isStopping ? 'stopping' : 'starting',
       shards: [],
     };

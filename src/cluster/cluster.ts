@@ -26,6 +26,8 @@ export interface Submission {
    * waits at the leader until everything before it is applied.
    */
   readonly isAlone: boolean;
+  /** Of a command for the log: it is in one entry with the command submitted before it, in the same call of the front. */
+  readonly isBehind?: boolean;
   /**
    * Of a read: it is not answered from before the entry at this index, which is committed; absent: 0. The own replica waits for it, up
    * to `commandTimeoutMs`.

@@ -116,7 +116,9 @@ export class Origin {
     const { isAlone, bytes } = submission;
     const size = bytes.length;
     let turn = this.#turn;
-    if (turn === undefined || isAlone || turn.bytes + size > groupBytesMax) {
+    const isFull = turn !== undefined && turn.bytes + size > groupBytesMax;
+    assert(turn !== undefined || submission.isBehind !== true, 'there is a command before it');
+    if (turn === undefined || isAlone || (isFull && submission.isBehind !== true)) {
       const nowMs = this.#options.clock.monotonicMs();
       const deadlineMs = nowMs + this.#options.commandTimeoutMs;
       turn = { submissions: [], isAlone, deadlineMs, bytes: 0 };

@@ -11,7 +11,7 @@ import { assert } from '../base/assert.ts';
 import type { Clock, Timers } from '../base/clock.ts';
 import { NodeError } from '../base/errors.ts';
 import { groupId, groupOfShard, metaGroup, noNode, shardId } from '../base/ids.ts';
-import type { MemberId, NodeId, ShardId } from '../base/ids.ts';
+import type { GroupId, MemberId, NodeId, ShardId } from '../base/ids.ts';
 import { NamespaceTable, noNamespaces } from '../shard/namespace-table.ts';
 import type { ShardMap } from '../shard/shard-map.ts';
 import type { Hello, Lane, Refusal, Transport } from '../transport/transport.ts';
@@ -52,7 +52,8 @@ export class Proxy implements Cluster {
   readonly #forward: Forward;
   readonly #origins: Origins;
   readonly #ticker: Ticker;
-  readonly #leaderChanges: number[] = [];
+  /** By group: the last leader known, and how often it was another than the one before. */
+  readonly #leaders: { last: NodeId; changes: number }[] = [];
   #namespaces = noNamespaces;
   #isTicking = false;
   #isFlushing = false;
@@ -201,7 +202,7 @@ export class Proxy implements Cluster {
         applied: 0,
         voters,
         proposals: 0,
-        leaderChanges: this.#leaderChanges[group] ?? 0,
+        leaderChanges: this.#leaders[group]?.changes ?? 0,
         engineProblem: undefined,
         databases: [],
         bytes: 0,
@@ -230,13 +231,18 @@ export class Proxy implements Cluster {
       if (isFirst) this.#begin();
     }
     for (const group of groups) {
-      if (this.#view.leaderOf(group) !== undefined) {
-        this.#leaderChanges[group] = (this.#leaderChanges[group] ?? 0) + 1;
-      }
+      this.#countLeader(group);
       this.#origins.leaderChanged(group);
     }
     this.#rouse();
     return true;
+  }
+
+  #countLeader(group: GroupId): void {
+    const leader = this.#view.leaderOf(group)?.node;
+    const known = this.#leaders[group] ?? { last: noNode, changes: 0 };
+    if (leader === undefined || leader === known.last) return;
+    this.#leaders[group] = { last: leader, changes: known.changes + 1 };
   }
 
   /** The shards are known. */

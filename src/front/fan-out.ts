@@ -24,6 +24,7 @@ import { elementsOf, integerOf, isErrorReply } from '../resp/reply-framer.ts';
 import type { Route } from '../shard/route.ts';
 import { accessOf, byLeader, byLog, weakeningOf, type Access } from './access.ts';
 import type { Connection } from './connection.ts';
+import { submitDefaultTtls } from './default-ttl.ts';
 import { failureReply, replyTooLongReply } from './error-replies.ts';
 import type { FrontState } from './front-state.ts';
 import type { Slot } from './order-queue.ts';
@@ -93,7 +94,9 @@ function submitParts(command: FanOut, parts: readonly Part[]): boolean {
   connection.client.lastCommand = spec.name;
   const merge = new Merge(command, parts);
   connection.expect(merge);
-  for (const [position, { shard, bytes }] of parts.entries()) {
+  const hasTtl = isWrite && state.cluster.namespaces.hasDefaultTtl;
+  const keys = hasTtl ? keyIndexes(spec, connection.request) : [];
+  for (const [position, { shard, bytes, ordinals }] of parts.entries()) {
     submitPart({
       owner: merge,
       position,
@@ -103,6 +106,10 @@ function submitParts(command: FanOut, parts: readonly Part[]): boolean {
       connection,
       state,
     });
+    if (hasTtl) {
+      const own = keys.filter((_, ordinal) => ordinals.includes(ordinal));
+      submitDefaultTtls(spec, own, { shard, connection, state });
+    }
   }
   return true;
 }

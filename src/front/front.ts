@@ -20,8 +20,9 @@ export interface FrontOptions extends Omit<FrontStateOptions, 'requestLimits' | 
   readonly port: number;
   readonly requestLimits?: RequestLimits;
   readonly outputBytesMax?: number;
-  /** As INFO shows it: `memory` or `redis`. */
-  readonly engineName: string;
+  readonly role: 'member' | 'proxy';
+  /** What holds the data: `memory` or `redis`; `unknown` while the shards are. */
+  readonly engineName: () => string;
   /** Of Outrigger. */
   readonly nodeVersion: string;
   readonly processId: number;
@@ -50,14 +51,15 @@ export function createFront(options: FrontOptions): Front {
         host: options.host,
         port: options.port,
         runId: runId(options.random),
+        role: options.role,
         engineName: options.engineName,
         version: options.nodeVersion,
         processId: options.processId,
         startedMs: state.clock.monotonicMs(),
       };
       const serverCommands = new ServerCommands({ state, server });
-      const frontsRedis = options.engineName === 'redis';
-      const pipeline = new Pipeline({ state, serverCommands, slotOf, frontsRedis });
+      const { engineName } = options;
+      const pipeline = new Pipeline({ state, serverCommands, slotOf, engineName });
       const take = pipeline.take.bind(pipeline);
       listener = new Listener({ state, take, host: options.host, port: options.port });
       const port = await listener.start();

@@ -10,22 +10,15 @@
 
 import { shardId, type ShardId } from '../base/ids.ts';
 import { keyIndexes } from '../command/keys.ts';
-import { moduleRefusal } from '../command/refused.ts';
-import { allCommands, fitsArity, type CommandSpec } from '../command/table.ts';
-import type { RequestDecoder } from '../resp/decoder.ts';
-import { errorReply, stringBytesMax } from '../resp/encoder.ts';
+import type { CommandSpec } from '../command/table.ts';
+import { errorReply } from '../resp/encoder.ts';
 import { Router } from '../shard/route.ts';
 import type { Slotter } from '../shard/slot.ts';
 import { accessOf, byLeader, byLog, weakeningOf, type Access } from './access.ts';
-import { CommandNames } from './command-names.ts';
+import { Classifier } from './classify.ts';
 import type { Connection } from './connection.ts';
-import {
-  notReadyReply,
-  stringTooLongReply,
-  unknownCommandReply,
-  unknownSubcommandReply,
-  wrongArityReply,
-} from './error-replies.ts';
+import { submitDefaultTtls } from './default-ttl.ts';
+import { notReadyReply } from './error-replies.ts';
 import { fanOut } from './fan-out.ts';
 import type { FrontState } from './front-state.ts';
 import { refusalOf } from './refusal.ts';
@@ -38,8 +31,10 @@ export class Pipeline {
   readonly #state: FrontState;
   readonly #serverCommands: ServerCommands;
   readonly #slotOf: Slotter;
-  readonly #names = new CommandNames(allCommands());
-  readonly #frontsRedis: boolean;
+  readonly #classifier = new Classifier();
+  readonly #engineName: () => string;
+  /** Whether the engine is a Redis: it holds all types, and keeps keys that are ours. Known with the shards. */
+  #frontsRedis = false;
   /** Undefined until the number of shards is known. */
   #router: Router | undefined;
 
@@ -47,19 +42,18 @@ export class Pipeline {
     readonly state: FrontState;
     readonly serverCommands: ServerCommands;
     readonly slotOf: Slotter;
-    /** Whether the engine is a Redis: it holds all types, and keeps keys that are ours. */
-    readonly frontsRedis: boolean;
+    readonly engineName: () => string;
   }) {
     this.#state = options.state;
     this.#serverCommands = options.serverCommands;
     this.#slotOf = options.slotOf;
-    this.#frontsRedis = options.frontsRedis;
+    this.#engineName = options.engineName;
   }
 
   /** Takes the connection's current command. False: it waits, and the connection holds. */
   take(connection: Connection): boolean {
-    const spec = this.#classify(connection);
-    if (spec === undefined) return true;
+    const spec = this.#classifier.classify(connection.request);
+    if (typeof spec === 'string') return this.#reject(connection, spec);
     switch (spec.kind) {
       case 'front':
         this.#state.statistics.commandsFront += 1;
@@ -72,37 +66,6 @@ export class Pipeline {
       case 'refused':
         return this.#reject(connection, errorReply(spec.reason ?? 'ERR not supported'));
     }
-  }
-
-  /** The command's row; undefined where it has been answered with an error. */
-  #classify(connection: Connection): CommandSpec | undefined {
-    const { request } = connection;
-    if (request.commandBytes().length > stringBytesMax && hasTooLongArgument(request)) {
-      this.#reject(connection, stringTooLongReply);
-      return undefined;
-    }
-    let spec = this.#names.find(request.view, request.argStart(0), request.argEnd(0));
-    if (spec === undefined) {
-      const args = request.args().map((argument) => argument.toString('latin1'));
-      const module = moduleRefusal(args[0] ?? '');
-      const reply = module === undefined ? unknownCommandReply(args) : errorReply(module);
-      this.#reject(connection, reply);
-      return undefined;
-    }
-    if (spec.subcommands !== undefined && request.argc > 1) {
-      const subcommand = request.argLatin1(1);
-      const container = spec.name;
-      spec = spec.subcommands.get(subcommand.toLowerCase());
-      if (spec === undefined) {
-        this.#reject(connection, unknownSubcommandReply(container, subcommand));
-        return undefined;
-      }
-    }
-    if (!fitsArity(spec, request.argc)) {
-      this.#reject(connection, wrongArityReply(spec.name));
-      return undefined;
-    }
-    return spec;
   }
 
   #submit(spec: CommandSpec, connection: Connection): boolean {
@@ -150,6 +113,9 @@ export class Pipeline {
     });
     connection.expect(submission);
     cluster.submit(shard, submission);
+    if (isWrite && cluster.namespaces.hasDefaultTtl) {
+      submitDefaultTtls(spec, keyIndexes(spec, request), { shard, connection, state: this.#state });
+    }
     return true;
   }
 
@@ -164,7 +130,9 @@ export class Pipeline {
 
   #learnShards(): Router | undefined {
     const map = this.#state.cluster.shardMap;
-    if (map !== undefined) this.#router = new Router({ map, slotOf: this.#slotOf });
+    if (map === undefined) return undefined;
+    this.#frontsRedis = this.#engineName() === 'redis';
+    this.#router = new Router({ map, slotOf: this.#slotOf });
     return this.#router;
   }
 
@@ -173,9 +141,4 @@ export class Pipeline {
     connection.reply(reply);
     return true;
   }
-}
-
-/** An argument that no string holds: neither a server command nor an engine could look at it. */
-function hasTooLongArgument(request: RequestDecoder): boolean {
-  return request.args().some((argument) => argument.length > stringBytesMax);
 }

@@ -231,7 +231,8 @@ export class Replica {
 
   /** Offers leadership to another voter; nothing where this node does not lead. */
   transferTo(node: NodeId): void {
-    if (!this.#isLeader) return;
+    // Asked in the turn in which it steps down, the core would pass this on to its leader, as if the successor had asked.
+    if (!this.#raft.isLeader) return;
     this.#raft.transferLeader(node);
     this.#work();
   }

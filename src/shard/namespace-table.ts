@@ -20,12 +20,14 @@ export class NamespaceTable {
   /** Every key is strong, and nothing else is asked of it. */
   readonly isEmpty: boolean;
   readonly hasOff: boolean;
+  readonly hasDefaultTtl: boolean;
   readonly #matchers: readonly Matcher[];
 
   constructor(rows: readonly Namespace[]) {
     this.rows = rows;
     this.isEmpty = rows.length === 0;
     this.hasOff = rows.some(({ level }) => level === 'off');
+    this.hasDefaultTtl = rows.some(({ defaultTtlMs }) => defaultTtlMs !== undefined);
     this.#matchers = rows.map((row) => ({ row, fits: matcherOf(row.keys) }));
   }
 

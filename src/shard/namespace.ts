@@ -84,7 +84,6 @@ export function parseNamespace(json: unknown): Parsed<Namespace> {
   const level = levels.find((known) => known === row['level']);
   if (level === undefined) return invalid(`level must be one of ${levels.join(', ')}`);
   if (!builtLevels.includes(level)) return invalid(`level ${level} is not built yet`);
-  if (row['defaultTtlMs'] !== undefined) return invalid('defaultTtlMs is not built yet');
   const { boundMs, upstream, defaultTtlMs } = row;
   if ((boundMs !== undefined) !== (level === 'bounded'))
     return invalid('boundMs belongs to level bounded, which needs it');

@@ -5,10 +5,12 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { groupId, type NodeId } from '../../src/base/ids.ts';
+import { groupId, term, type NodeId } from '../../src/base/ids.ts';
 import type { ConfChangeSingle, ConfChangeV2 } from '../../src/raft/membership.ts';
+import { message } from '../../src/raft/message.ts';
+import { decodeRaft, frameKind } from '../../src/replica/peer-frames.ts';
 import { VirtualCluster } from '../support/virtual-cluster.ts';
-import type { VirtualNode } from '../support/virtual-node.ts';
+import type { SentFrame, VirtualNode } from '../support/virtual-node.ts';
 
 const group = groupId(1);
 
@@ -92,4 +94,25 @@ test('a member that starts again replays the changes of members it had applied',
     () => other.status()[0]?.applied === leader.status()[0]?.applied,
   );
   assert.deepEqual(votersAt(other), voters);
+});
+
+test('a leader that hands over in the very turn in which it steps down says nothing about it', async () => {
+  const cluster = await new VirtualCluster().form();
+  const leader = cluster.leader();
+  const replica = leader.member.replica(group);
+  assert.ok(replica !== undefined);
+  const frames: SentFrame[] = [];
+  cluster.onSend = (frame) => frames.push(frame);
+  const [peer] = cluster.others(leader);
+  assert.ok(peer !== undefined);
+  replica.step(
+    message({ type: 'MsgHeartbeat', from: peer.id, to: leader.id, term: term(replica.term + 1) }),
+  );
+  leader.member.handOver();
+  await cluster.advance(0);
+  assert.ok(frames.length > 0);
+  for (const { kind, payload } of frames) {
+    const sent = kind === frameKind.raft ? decodeRaft(payload) : undefined;
+    if (sent?.group === group) assert.notEqual(sent.message.type, 'MsgTransferLeader');
+  }
 });

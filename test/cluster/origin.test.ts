@@ -40,6 +40,7 @@ class Scene {
     this.origin.submit({
       path: 'log',
       isAlone: name.startsWith('alone'),
+      isBehind: name.startsWith('behind'),
       database: 0,
       bytes,
       settle: (reply) => this.outcomes.push(`${name} ${reply}`),
@@ -359,4 +360,15 @@ test('a node that stops tells what is in doubt from what is not', () => {
   scene.origin.close();
   assert.deepEqual(scene.outcomes, ['waiting closing', 'sent in-doubt']);
   assert.equal(scene.settled, 2);
+});
+
+test('a command that belongs behind another is in one group with it, however large they are', () => {
+  const scene = new Scene().open();
+  scene.submit('a', new Uint8Array(600_000));
+  scene.submit('b', new Uint8Array(1_000_000));
+  scene.submit('behind b', new Uint8Array(1_000_000));
+  scene.submit('behind b too', new Uint8Array(1_000_000));
+  scene.submit('c', new Uint8Array(1_000_000));
+  scene.origin.flush();
+  assert.deepEqual(scene.takeSent(), ['1×1', '2×3', '3×1']);
 });

@@ -67,11 +67,15 @@ test('a proxy that was there first serves once the cluster has formed', async ()
 
 test('while a leader dies, commands of a proxy wait; none fails, each happens once', async () => {
   const { cluster, proxy } = await formed();
+  let lastLeader = 0;
+  let leaderChanges = 0;
   for (let round = 1; round <= 3; round++) {
     const calls = Array.from({ length: 20 }, () => proxy.log('INCR n'));
     const reads = Array.from({ length: 5 }, () => proxy.read('GET n'));
     await cluster.advance(round - 1);
     const former = cluster.leader();
+    if (former.id !== lastLeader) leaderChanges += 1;
+    lastLeader = former.id;
     former.crash();
     calls.push(...Array.from({ length: 20 }, () => proxy.log('INCR n')));
     await cluster.untilLedByAnother(former);
@@ -86,6 +90,8 @@ test('while a leader dies, commands of a proxy wait; none fails, each happens on
     former.start();
     await cluster.until('it is back', () => cluster.isServing());
   }
+  if (cluster.leader().id !== lastLeader) leaderChanges += 1;
+  assert.equal(proxy.status()[0]?.leaderChanges, leaderChanges);
   await cluster.converge();
 });
 

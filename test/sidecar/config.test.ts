@@ -56,6 +56,7 @@ test('what is not given has its default', async () => {
       { id: 2, host: '127.0.0.1', port: 7402 },
       { id: 3, host: '127.0.0.1', port: 7403 },
     ],
+    role: 'member',
     bootstrap: 'new',
     shards: 1,
     engine: 'memory',
@@ -266,5 +267,26 @@ test('a wrong table of namespaces is refused without showing it, as it may hold 
   assert.equal(
     await refusal({ flags: { namespaces: '{' } }),
     'namespaces (--namespaces): the value is not a list such as [{"keys":"cart:*","level":"session"}]',
+  );
+});
+
+test('a proxy needs neither an id nor a directory, and its peer port counts for nothing', async () => {
+  const flags = {
+    role: 'proxy',
+    'node-id': undefined,
+    'data-directory': undefined,
+    'peer-host': '0.0.0.0',
+    'peer-port': '6379',
+  };
+  const { role, nodeId } = await load({ flags });
+  assert.deepEqual({ role, nodeId }, { role: 'proxy', nodeId: undefined });
+  assert.equal((await load({ flags: { ...flags, 'node-id': '9' } })).nodeId, 9);
+  assert.equal(
+    await refusal({ flags: { ...flags, 'node-id': '2' } }),
+    'members (--members) lists node 2, but role (--role) is proxy; give the proxy another nodeId, or none',
+  );
+  assert.equal(
+    await refusal({ flags: { ...flags, role: 'leader' } }),
+    'role (--role): "leader" is not member or proxy',
   );
 });

@@ -116,7 +116,9 @@ test('it prints ports, pids and leaders, then a line that starts with ready, and
   const cluster = await run({ words: ['--data', join(directory, 'data')] });
   await cluster.until(/^ready.*\n/m);
   const { port } = cluster;
-  const rows = [...cluster.text().matchAll(/^(\d) +(\d+) +(\d+) +(\d+) +(\d+) +(\d+) +(\S+)$/gm)];
+  const rows = [
+    ...cluster.text().matchAll(/^(\d) +member +(\d+) +(\d+) +(\d+) +(\d+) +(\d+) +(\S+)$/gm),
+  ];
   const pids = pidsOf(cluster.trace());
   assert.deepEqual(
     rows.map((row) => row.slice(1, 6).map(Number)),
@@ -159,6 +161,56 @@ test('nodes get their own ports and directories, and the settings that were give
   assert.ok(second.includes(`--client-port ${port + 1} `));
   assert.ok(second.endsWith('--shards 4'));
   assert.ok(existsSync(join(data, 'node-2', 'outrigger.log')));
+});
+
+test('proxies come behind the members, on the next ports, and are told their role and the members', async () => {
+  const words = [
+    '--data',
+    join(directory, 'data'),
+    '--nodes',
+    '2',
+    '--proxies',
+    '2',
+    '--shards',
+    '4',
+  ];
+  const cluster = await run({ words });
+  await cluster.until(/^ready: 2 nodes, 2 proxies, 1 shard/m);
+  cluster.signal('SIGINT');
+  await cluster.exitCode;
+  const { port } = cluster;
+  const rows = [
+    ...cluster.text().matchAll(/^(\d) +(\w+) +(\d+) +(\S+) +(\d+) +(\d+) +\d+ +\S+$/gm),
+  ];
+  assert.deepEqual(
+    rows.slice(2).map((row) => row.slice(1, 7)),
+    [2, 3].map((at) => [
+      `${at + 1}`,
+      'proxy',
+      `${port + at}`,
+      '-',
+      `${port + 2000 + at}`,
+      `${port + 3000 + at}`,
+    ]),
+  );
+  const start = cluster.trace().find((line) => line.includes('--node-id 4 ')) ?? '';
+  assert.ok(start.includes(`--members 1=127.0.0.1:${port + 1000},2=127.0.0.1:${port + 1001} `));
+  assert.ok(start.endsWith('--role proxy'));
+  for (const flag of ['--data-directory', '--peer-port', '--shards'])
+    assert.ok(!start.includes(flag));
+});
+
+test('a proxy that dies is started again, also where members without storage are not', async () => {
+  const cluster = await run({
+    words: ['--nodes', '1', '--proxies', '1', '--storage', 'memory'],
+  });
+  await cluster.until(/^ready/m);
+  const proxy = cluster.trace().find((line) => line.includes('--role proxy')) ?? '';
+  process.kill(Number(proxy.split(' ')[1]), 'SIGKILL');
+  await cluster.until(/^node 2 \(pid \d+\) was ended by SIGKILL; starting it again/m);
+  await cluster.until(/^node 2 is back/m);
+  cluster.signal('SIGINT');
+  await cluster.exitCode;
 });
 
 test('without --data the data is in a temporary directory that is removed at the end', async () => {

@@ -35,6 +35,7 @@ const shard = (id: number, role: ShardStatus['role'], keys: number): ShardStatus
 const node = (shards: readonly ShardStatus[]): NodeMetrics => ({
   status: {
     nodeId: 1,
+    role: 'member',
     memberId: '00',
     clusterId: undefined,
     incarnation: 1,

@@ -33,7 +33,10 @@ const outputCharsMax = 200_000;
 const reportCharsMax = 2_000;
 
 export interface ClusterOptions {
+  /** Members. */
   readonly nodes?: number;
+  /** Their ids follow those of the members. */
+  readonly proxies?: number;
   readonly shards?: number;
   readonly storage?: 'level' | 'memory';
   /** Added to every node's environment: `OUTRIGGER_…`. */
@@ -56,8 +59,8 @@ export async function startCluster(
   options: ClusterOptions = {},
 ): Promise<TestCluster> {
   const cluster = await prepareCluster(test, options);
-  for (const node of cluster.nodes) node.start();
-  await cluster.ready();
+  for (const node of cluster.all) node.start();
+  await cluster.ready(cluster.all);
   return cluster;
 }
 
@@ -75,32 +78,39 @@ export async function prepareCluster(
   await compiled;
   const count = options.nodes ?? 3;
   const directory = mkdtempSync(join(tmpdir(), 'outrigger-e2e-'));
-  const block = await reservePorts(count * portsPerNode);
+  const block = await reservePorts((count + (options.proxies ?? 0)) * portsPerNode);
   const cluster = new TestCluster(directory, block.first, { ...options, nodes: count });
   test.after(async () => {
     await cluster.stop();
     block.release();
     rmSync(directory, { recursive: true, force: true });
     if (!(test as JudgedTest).passed)
-      for (const node of cluster.nodes) test.diagnostic(node.report());
+      for (const node of cluster.all) test.diagnostic(node.report());
   });
   return cluster;
 }
 
 export class TestCluster {
+  /** The members. */
   readonly nodes: readonly TestNode[];
+  readonly proxies: readonly TestNode[];
   readonly shards: number;
   readonly directory: string;
 
   constructor(directory: string, firstPort: number, options: ClusterOptions & { nodes: number }) {
-    const { nodes, shards = 1, storage = 'level', environment, environmentOf } = options;
+    const { nodes, proxies = 0, shards = 1, environment, environmentOf } = options;
+    const { storage = 'level' } = options;
     this.shards = shards;
     this.directory = directory;
     const portsOf = (id: number): number => firstPort + (id - 1) * portsPerNode;
-    const ids = Array.from({ length: nodes }, (_, at) => at + 1);
-    const members = ids.map((id) => `${id}=127.0.0.1:${portsOf(id) + 1}`).join(',');
-    this.nodes = ids.map((id) => {
+    const ids = Array.from({ length: nodes + proxies }, (_, at) => at + 1);
+    const members = ids
+      .slice(0, nodes)
+      .map((id) => `${id}=127.0.0.1:${portsOf(id) + 1}`)
+      .join(',');
+    const all = ids.map((id) => {
       const port = portsOf(id);
+      const isProxy = id > nodes;
       return new TestNode({
         id,
         clientPort: port,
@@ -108,10 +118,18 @@ export class TestCluster {
         adminPort: port + 2,
         healthPort: port + 3,
         dataDirectory: join(directory, `node-${id}`),
-        settings: { members, shards: String(shards), storage },
+        settings: isProxy
+          ? { members, role: 'proxy' }
+          : { members, shards: String(shards), storage },
         environment: { ...environment, ...environmentOf?.(id) },
       });
     });
+    this.nodes = all.slice(0, nodes);
+    this.proxies = all.slice(nodes);
+  }
+
+  get all(): readonly TestNode[] {
+    return [...this.nodes, ...this.proxies];
   }
 
   node(id: number): TestNode {
@@ -164,8 +182,8 @@ export class TestCluster {
 
   /** Ends all processes at once and waits until they are gone. */
   async stop(): Promise<void> {
-    for (const node of this.nodes) if (node.isRunning) node.kill('SIGKILL');
-    await Promise.all(this.nodes.map((node) => node.ended));
+    for (const node of this.all) if (node.isRunning) node.kill('SIGKILL');
+    await Promise.all(this.all.map((node) => node.ended));
   }
 }
 

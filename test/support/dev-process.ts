@@ -56,7 +56,8 @@ export async function startDev(test: TestContext, start: DevStart = {}): Promise
     text: () => text,
     printed: (pattern) =>
       until(`it prints ${pattern}, after:\n${text}`, deadlineMs, () => pattern.exec(text) ?? false),
-    pids: () => [...text.matchAll(/^\d( +\d+){4} +(\d+) +\S+$/gm)].map((row) => Number(row[2])),
+    pids: () =>
+      [...text.matchAll(/^\d+ +\w+( +[\d-]+){4} +(\d+) +\S+$/gm)].map((row) => Number(row[2])),
     kill: (signal) => void child.kill(signal),
     ended: () => ending(child),
   };

@@ -16,9 +16,13 @@ export interface TestFront extends AsyncDisposable {
   readonly port: number;
 }
 
+export type TestFrontOptions = Partial<Omit<FrontOptions, 'engineName'>> & {
+  readonly engineName?: string;
+};
+
 export async function startFront(
   cluster: Cluster,
-  options: Partial<FrontOptions> = {},
+  { engineName = 'memory', ...options }: TestFrontOptions = {},
 ): Promise<TestFront> {
   const { clock, timers } = machineSystem(0);
   const front = createFront({
@@ -31,7 +35,8 @@ export async function startFront(
     port: 0,
     maxClients: 10_000,
     commandTimeoutMs: 5000,
-    engineName: 'memory',
+    role: 'member',
+    engineName: () => engineName,
     nodeVersion: '0.0.0-test',
     processId: process.pid,
     ...options,

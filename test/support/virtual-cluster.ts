@@ -7,17 +7,19 @@
  */
 
 import assert from 'node:assert/strict';
+import type { Timers } from '../../src/base/clock.ts';
 import { nodeId, shardId, type NodeId, type ShardId } from '../../src/base/ids.ts';
 import { randomInteger, seededRandom, type Random } from '../../src/base/random.ts';
 import type { ShardStatus } from '../../src/cluster/cluster.ts';
 import type { Engine } from '../../src/engine/engine.ts';
+import type { GroupWrite } from '../../src/log/log.ts';
 import type { ReplicaSettings } from '../../src/replica/settings.ts';
 import { replicaSettings } from '../../src/replica/settings.ts';
 import type { Namespace } from '../../src/shard/namespace.ts';
 import { MemoryNetwork } from '../../src/transport/memory-transport.ts';
 import type { Lane } from '../../src/transport/transport.ts';
 import type { Call } from './virtual-calls.ts';
-import { VirtualNode, type SentFrame } from './virtual-node.ts';
+import { VirtualNode, type RaftFrame, type SentFrame } from './virtual-node.ts';
 import { VirtualProxy } from './virtual-proxy.ts';
 import { VirtualProcess, VirtualTime } from './virtual-time.ts';
 
@@ -30,12 +32,19 @@ export interface VirtualClusterOptions {
   readonly reads?: ReplicaSettings['reads'];
   readonly commandTimeoutMs?: number;
   readonly namespaces?: readonly Namespace[];
-  /** Stands between replicas and the engine. */
-  readonly wrapEngine?: (create: () => Engine, node: NodeId, shard: ShardId) => Engine;
+  /** Stands between replicas and the engine; the timers are those of the node's life. */
+  readonly wrapEngine?: (
+    create: () => Engine,
+    node: NodeId,
+    shard: ShardId,
+    timers: Timers,
+  ) => Engine;
 }
 
 /** Who takes commands of clients. */
 export type Asked = Pick<VirtualNode, 'id' | 'isReady' | 'log' | 'read' | 'call'>;
+
+const atOnce: readonly number[] = [0];
 
 /** Long enough for any healthy cluster to do anything. */
 const patienceMs = 30_000;
@@ -52,6 +61,9 @@ export class VirtualCluster {
   /** How long a write takes, ms. */
   diskMs: (node: NodeId) => number = () => 0;
   onSend: (frame: SentFrame) => void = () => undefined;
+  /** After how many ms a frame of Raft that has arrived is taken, each time; none loses it. */
+  fate: (frame: RaftFrame) => readonly number[] = () => atOnce;
+  onDurable: (node: VirtualNode, writes: readonly GroupWrite[]) => void = () => undefined;
 
   constructor(options: VirtualClusterOptions = {}) {
     const { seed = 1, nodes = 3, shards = 1, reads = 'lease', commandTimeoutMs = 5_000 } = options;
@@ -85,7 +97,10 @@ export class VirtualCluster {
           seed: () => randomInteger(this.random, 0, 2 ** 31),
           diskMs: () => this.diskMs(id),
           onSend: (frame) => this.onSend(frame),
-          wrapEngine: (create, shard) => options.wrapEngine?.(create, id, shard) ?? create(),
+          fate: (frame) => this.fate(frame),
+          onDurable: (node, writes) => this.onDurable(node, writes),
+          wrapEngine: (create, shard, timers) =>
+            options.wrapEngine?.(create, id, shard, timers) ?? create(),
         }),
     );
     this.proxies = Array.from(

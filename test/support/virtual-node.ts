@@ -3,8 +3,15 @@
  */
 
 import assert from 'node:assert/strict';
+import type { Timers } from '../../src/base/clock.ts';
 import { NodeError } from '../../src/base/errors.ts';
-import { clusterId, memberId, type NodeId, type ShardId } from '../../src/base/ids.ts';
+import {
+  clusterId,
+  memberId,
+  type GroupId,
+  type NodeId,
+  type ShardId,
+} from '../../src/base/ids.ts';
 import { seededRandom } from '../../src/base/random.ts';
 import type { ShardStatus, Submission } from '../../src/cluster/cluster.ts';
 import { Formation } from '../../src/cluster/formation.ts';
@@ -13,14 +20,24 @@ import { Member } from '../../src/cluster/member.ts';
 import { latin1Slice } from '../../src/command/latin1.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import { createMemoryEngine } from '../../src/engine/memory/memory-engine.ts';
-import type { Identity, Log } from '../../src/log/log.ts';
+import type { GroupWrite, Identity, Log } from '../../src/log/log.ts';
 import { createMemoryLog, MemoryDisk } from '../../src/log/memory-log.ts';
+import { frameKind as raftFrame } from '../../src/replica/peer-frames.ts';
+import type { Replica } from '../../src/replica/replica.ts';
 import type { ReplicaSettings } from '../../src/replica/settings.ts';
 import type { Namespace } from '../../src/shard/namespace.ts';
 import { MemoryTransport, type MemoryNetwork } from '../../src/transport/memory-transport.ts';
 import type { Hello, Lane, Refusal, Transport } from '../../src/transport/transport.ts';
 import { Calls, type Call } from './virtual-calls.ts';
 import { VirtualProcess, type VirtualTime } from './virtual-time.ts';
+
+/** A frame of Raft on its way. */
+export interface RaftFrame {
+  readonly from: NodeId;
+  readonly to: NodeId;
+  readonly kind: number;
+  readonly payload: Uint8Array;
+}
 
 export interface SentFrame {
   readonly from: NodeId;
@@ -43,12 +60,18 @@ export interface VirtualNodeOptions {
   readonly seed: () => number;
   readonly diskMs: () => number;
   readonly onSend: (frame: SentFrame) => void;
-  readonly wrapEngine: (create: () => Engine, shard: ShardId) => Engine;
+  /** After how many ms a frame of Raft that has arrived is taken, each time; none loses it. */
+  readonly fate: (frame: RaftFrame) => readonly number[];
+  /** What has become durable. */
+  readonly onDurable: (node: VirtualNode, writes: readonly GroupWrite[]) => void;
+  readonly wrapEngine: (create: () => Engine, shard: ShardId, timers: Timers) => Engine;
 }
 
 interface Life {
   readonly process: VirtualProcess;
   readonly engines: Engine[];
+  /** By peer, connections that have ended. */
+  readonly ended: Map<NodeId, number>;
   log: Log | undefined;
   transport: MemoryTransport | undefined;
   formation: Formation | undefined;
@@ -57,6 +80,9 @@ interface Life {
   endWrite: (() => void) | undefined;
 }
 
+const now: readonly number[] = [0];
+/** Kinds up to here belong to the replicas. */
+const raftKindMax = 15;
 const wallStartMs = 1_700_000_000_000;
 /** How long a node that must stop leaves its peers to hear why. */
 const lastWordsMs = 500;
@@ -70,12 +96,16 @@ export class VirtualNode {
   settings: ReplicaSettings;
   namespaces: readonly Namespace[];
   wallOffsetMs = 0;
+  /** How fast its monotonic clock runs, from the next start on. */
+  clockRate = 1;
   /** Writes are begun and do not end until this is false again. */
   isDiskHeld = false;
   /** The next write fails. */
   isDiskBroken = false;
   /** Writes begun. */
   writes = 0;
+  /** Dies in its n-th write from now, which reaches the disk or not. */
+  doom: { readonly atWrite: number; readonly isKept: boolean } | undefined;
   /** Why the node stopped by itself, in its last life. */
   failure: NodeError | undefined;
   /** One line for each refusal that may pass. */
@@ -122,6 +152,11 @@ export class VirtualNode {
     return (this.#life?.member?.shards ?? 0) > 0;
   }
 
+  /** Its replica of a group, where it is up and has got that far. */
+  replica(group: GroupId): Replica | undefined {
+    return this.#life?.member?.replica(group);
+  }
+
   status(): readonly ShardStatus[] {
     return this.isReady ? this.member.status() : [];
   }
@@ -145,6 +180,7 @@ export class VirtualNode {
     const life: Life = {
       process,
       engines: [],
+      ended: new Map(),
       log: undefined,
       transport: undefined,
       formation: undefined,
@@ -171,6 +207,18 @@ export class VirtualNode {
     life.endWrite?.();
     await this.#options.time.advance(0);
     this.disk.crash();
+  }
+
+  /** In the middle of a turn of its own. */
+  #dieInWrite(life: Life, isKept: boolean): void {
+    const { time, network } = this.#options;
+    this.doom = undefined;
+    this.#end(life);
+    if (isKept) life.endWrite?.();
+    // Once what waits for the write has settled.
+    const { disk } = this;
+    network.timers.soon(() => disk.crash());
+    time.promised();
   }
 
   pause(): void {
@@ -261,7 +309,8 @@ export class VirtualNode {
     });
     life.transport = transport;
     const watched = this.#watch(transport);
-    life.member = this.#makeMember({ life, identity, log, transport: watched, random });
+    const watchedLog = this.#watchLog(log);
+    life.member = this.#makeMember({ life, identity, log: watchedLog, transport: watched, random });
     life.formation = new Formation({
       identity,
       members: this.members,
@@ -302,10 +351,11 @@ export class VirtualNode {
     const { life, identity, log, transport, random } = parts;
     const { settings } = this;
     const { time, commandTimeoutMs, wrapEngine } = this.#options;
-    const timers = time.timersOf(life.process);
+    const rate = this.clockRate;
+    const timers = time.timersOf(life.process, rate);
     const bornMs = time.nowMs - Math.floor(random.next() * 1e6);
     const clock = {
-      monotonicMs: () => time.nowMs - bornMs,
+      monotonicMs: () => (time.nowMs - bornMs) * rate,
       wallMs: () => wallStartMs + time.nowMs + this.wallOffsetMs,
     };
     return new Member({
@@ -323,7 +373,7 @@ export class VirtualNode {
       namespaces: this.namespaces,
       makeEngine: (shard) => {
         const create = (): Engine => createMemoryEngine({ random, timers, latin1Slice });
-        const engine = wrapEngine(create, shard);
+        const engine = wrapEngine(create, shard, timers);
         life.engines[shard] = engine;
         return engine;
       },
@@ -352,21 +402,48 @@ export class VirtualNode {
         }),
       onDisconnected: (peer, lane) =>
         process.run(() => {
-          if (lane === 'control') formation.disconnected(peer);
+          if (lane === 'control') {
+            life.ended.set(peer, (life.ended.get(peer) ?? 0) + 1);
+            formation.disconnected(peer);
+          }
           member.disconnected(peer, lane);
         }),
-      onFrame: (peer, _lane, kind, payload) =>
-        process.run(() => {
+      onFrame: (peer, _lane, kind, payload) => {
+        const take = (): void => {
           const isKnown =
             kind === frameKind.formation
               ? this.#formationFrame(formation, peer, payload)
               : member.receive(peer, kind, payload);
           assert.ok(isKnown, `a frame of kind ${kind} makes sense`);
-        }),
+        };
+        const isRaft = kind <= raftKindMax;
+        const fate = isRaft ? this.#options.fate({ from: peer, to: this.id, kind, payload }) : now;
+        for (const delayMs of fate) {
+          if (delayMs === 0) process.run(take);
+          else this.#takeLate(life, { peer, kind, delayMs, take });
+        }
+      },
       onRefused: (_peer, refusal) => {
         if (refusal.kind === 'later') this.warnings.push(refusal.reason);
         else this.#fail(life, new NodeError('peer-refused', refusal.reason));
       },
+    });
+  }
+
+  /** Times in heartbeats and their answers are of a life's own clock, so these do not outlive their connection. */
+  #takeLate(
+    life: Life,
+    late: {
+      readonly peer: NodeId;
+      readonly kind: number;
+      readonly delayMs: number;
+      readonly take: () => void;
+    },
+  ): void {
+    const connections = life.ended.get(late.peer) ?? 0;
+    this.#options.time.timersOf(life.process).after(late.delayMs, () => {
+      const isCurrent = connections === (life.ended.get(late.peer) ?? 0);
+      if (isCurrent || late.kind === raftFrame.raft) late.take();
     });
   }
 
@@ -391,8 +468,29 @@ export class VirtualNode {
     };
   }
 
+  #watchLog(log: Log): Log {
+    return {
+      isDurable: log.isDurable,
+      identity: log.identity,
+      saveIdentity: (identity) => log.saveIdentity(identity),
+      groups: () => log.groups(),
+      storage: (group) => log.storage(group),
+      write: async (writes) => {
+        await log.write(writes);
+        this.#options.onDurable(this, writes);
+      },
+      close: () => log.close(),
+    };
+  }
+
   #write(life: Life): Promise<void> {
     this.writes += 1;
+    const { doom } = this;
+    if (doom !== undefined && this.writes >= doom.atWrite) {
+      this.#options.network.timers.soon(() => {
+        if (this.#life === life && life.endWrite !== undefined) this.#dieInWrite(life, doom.isKept);
+      });
+    }
     return new Promise((resolve, reject) => {
       const end = (): void => {
         if (life.endWrite !== end) return;

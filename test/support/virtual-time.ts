@@ -13,7 +13,7 @@ import type { Timer, Timers } from '../../src/base/clock.ts';
 export class VirtualProcess {
   isPaused = false;
   isDead = false;
-  /** What fell due while it was paused. */
+  /** What fell due while it was paused, and, once it goes on, what comes behind that. */
   readonly held: (() => void)[] = [];
   /** What escaped from a callback: in a real process, an uncaught exception. */
   readonly onThrown: (error: unknown) => void;
@@ -25,10 +25,20 @@ export class VirtualProcess {
   /** Runs a callback of this process now, later, or never. */
   run(call: () => void): void {
     if (this.isDead) return;
-    if (this.isPaused) {
-      this.held.push(call);
-      return;
-    }
+    if (this.isPaused || this.held.length > 0) this.held.push(call);
+    else this.#call(call);
+  }
+
+  /** Runs the first of what is held; false where there is nothing, or it is paused again. */
+  runHeld(): boolean {
+    const [first] = this.held;
+    if (first === undefined || this.isPaused || this.isDead) return false;
+    this.#call(first);
+    this.held.shift();
+    return true;
+  }
+
+  #call(call: () => void): void {
     try {
       call();
     } catch (error) {
@@ -59,16 +69,19 @@ export class VirtualTime {
   #soon: Due[] = [];
   #order = 0;
   #isPromised = false;
+  /** Called after everything that runs. */
+  onStep: () => void = () => undefined;
 
   /** Something that others wait for by a promise has happened, or is about to begin. */
   promised(): void {
     this.#isPromised = true;
   }
 
-  timersOf(process: VirtualProcess): Timers {
+  /** `rate`: how fast the clock runs by which the process measures its delays. */
+  timersOf(process: VirtualProcess, rate: number = 1): Timers {
     return {
       after: (delayMs: number, call: () => void): Timer => {
-        const due = this.#due(this.nowMs + Math.max(0, delayMs), process, call);
+        const due = this.#due(this.nowMs + Math.max(0, delayMs) / rate, process, call);
         this.#push(due);
         return {
           cancel: () => {
@@ -85,12 +98,19 @@ export class VirtualTime {
     };
   }
 
-  /** A paused process goes on: first what it missed, in order. */
+  /** A paused process goes on: first what it missed, in order, then what comes. */
   resume(process: VirtualProcess): void {
     process.isPaused = false;
-    for (const call of process.held.splice(0)) {
-      this.#soon.push(this.#due(this.nowMs, process, call));
-    }
+    this.#runHeld(process);
+  }
+
+  #runHeld(process: VirtualProcess): void {
+    const goOn: VirtualProcess = new VirtualProcess(process.onThrown);
+    this.#soon.push(
+      this.#due(this.nowMs, goOn, () => {
+        if (process.runHeld()) this.#runHeld(process);
+      }),
+    );
   }
 
   /** Lets `ms` pass. */
@@ -125,18 +145,23 @@ export class VirtualTime {
     const turn = this.#soon;
     if (turn.length > 0) {
       this.#soon = [];
-      for (const due of turn) due.process.run(due.call);
+      for (const due of turn) this.#run(due.process, due.call);
     } else {
       const first = this.#timers[0];
       if (first === undefined || first.atMs > untilMs) return false;
       this.#pop();
       this.nowMs = Math.max(this.nowMs, first.atMs);
       if (first.isCancelled) return true;
-      first.process.run(() => {
+      this.#run(first.process, () => {
         if (!first.isCancelled) first.call();
       });
     }
     return true;
+  }
+
+  #run(process: VirtualProcess, call: () => void): void {
+    process.run(call);
+    this.onStep();
   }
 
   #due(atMs: number, process: VirtualProcess, call: () => void): Due {

@@ -132,10 +132,10 @@ function find(name: string, engineName: string): CommandSpec | undefined {
 }
 
 const all: ServerCommand = ({ server }) => {
-  return arrayReply(answeredBy(server.engineName).map(describe));
+  return arrayReply(answeredBy(server.engineName()).map(describe));
 };
 
-const count: ServerCommand = ({ server }) => integerReply(answeredBy(server.engineName).length);
+const count: ServerCommand = ({ server }) => integerReply(answeredBy(server.engineName()).length);
 
 const info: ServerCommand = (call) => {
   const { request, server } = call;
@@ -143,13 +143,14 @@ const info: ServerCommand = (call) => {
   const names = request.args().slice(2).map(String);
   return arrayReply(
     names.map((name) => {
-      const spec = find(name, server.engineName);
+      const spec = find(name, server.engineName());
       return spec === undefined ? nullReply : describe(spec);
     }),
   );
 };
 
-const docs: ServerCommand = ({ request, server: { engineName } }) => {
+const docs: ServerCommand = ({ request, server }) => {
+  const engineName = server.engineName();
   const named = request
     .args()
     .slice(2)
@@ -160,7 +161,7 @@ const docs: ServerCommand = ({ request, server: { engineName } }) => {
 };
 
 const list: ServerCommand = ({ request, server }) => {
-  let chosen = answeredBy(server.engineName);
+  let chosen = answeredBy(server.engineName());
   if (request.argc > 2) {
     if (request.argc !== 5 || optionAt(request, 2) !== 'FILTERBY') return syntaxErrorReply;
     const value = request.argLatin1(4);

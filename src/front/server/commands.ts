@@ -25,7 +25,8 @@ export interface ServerFacts {
   port: number;
   /** 40 hex digits, drawn anew at each start. */
   readonly runId: string;
-  readonly engineName: string;
+  readonly role: 'member' | 'proxy';
+  readonly engineName: () => string;
   readonly version: string;
   readonly processId: number;
   /** Monotonic. */

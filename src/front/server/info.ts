@@ -128,7 +128,8 @@ const outrigger = ({ state, server }: ServerCall): readonly Field[] => {
   });
   return [
     ['outrigger_node_id', state.cluster.nodeId],
-    ['outrigger_engine', server.engineName],
+    ['outrigger_role', server.role],
+    ['outrigger_engine', server.engineName()],
     ...shards,
   ];
 };

@@ -125,6 +125,7 @@ describe('beside a real Redis 7', () => {
     assert.deepEqual(unknown, [
       'outrigger_version',
       'outrigger_node_id',
+      'outrigger_role',
       'outrigger_engine',
       'shard0',
       'shard1',
@@ -138,7 +139,7 @@ describe('a node tells', () => {
     await using client = await RawClient.connect(server.port);
     assert.equal(
       bulkOf(await client.ask('INFO outrigger')),
-      '# Outrigger\r\noutrigger_node_id:1\r\noutrigger_engine:memory\r\n' +
+      '# Outrigger\r\noutrigger_node_id:1\r\noutrigger_role:member\r\noutrigger_engine:memory\r\n' +
         'shard0:role=leader,leader=1,term=2,commit=10,applied=10,voters=1+2+3\r\n' +
         'shard1:role=leader,leader=1,term=2,commit=10,applied=10,voters=1+2+3\r\n',
     );
