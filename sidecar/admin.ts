@@ -6,13 +6,17 @@ import {
   NodeError,
   parseName,
   parseNamespace,
+  type ChangeOutcome,
   type NamespaceChange,
   type OutriggerNode,
 } from '../src/index.ts';
 import type { Answer, HttpOptions } from './http.ts';
 
 /** What the admin port needs of a node. */
-export type AdminNode = Pick<OutriggerNode, 'namespaces' | 'changeNamespaces'>;
+export type AdminNode = Pick<
+  OutriggerNode,
+  'namespaces' | 'changeNamespaces' | 'members' | 'changeMembers' | 'transferLeadership'
+>;
 
 export interface AdminOptions {
   readonly status: () => object;
@@ -23,6 +27,7 @@ export interface AdminOptions {
 /**
  * - `/status`: JSON of what this node knows, its own view only.
  * - `/namespaces`: the table as JSON; POST changes a row of it: `{"set": row, "at": place}` or `{"remove": {"keys": …}}`.
+ * - `/members`: who holds the data; POST `{"add": 4}`, also `promote`, `demote` and `remove`, or `{"transfer": 2, "shard": 0}`.
  */
 export function adminRoutes({
   status,
@@ -32,17 +37,23 @@ export function adminRoutes({
     routes: new Map([
       ['/status', () => json(status())],
       ['/namespaces', () => json(node()?.namespaces() ?? [])],
+      ['/members', () => json(node()?.members() ?? {})],
     ]),
-    actions: new Map([['/namespaces', (body: unknown) => change(node(), body)]]),
+    actions: new Map([
+      ['/namespaces', (body: unknown) => act(node(), body, changeNamespaces)],
+      ['/members', (body: unknown) => act(node(), body, changeMembers)],
+    ]),
   };
 }
 
-async function change(node: AdminNode | undefined, body: unknown): Promise<Answer> {
+/** A text where the body makes no sense. */
+type Action = (node: AdminNode, body: Record<string, unknown>) => Promise<ChangeOutcome> | string;
+
+async function act(node: AdminNode | undefined, body: unknown, action: Action): Promise<Answer> {
   if (node === undefined) return { status: 503, body: 'starting: the log is being read\n' };
-  const parsed = parseChange(body);
-  if (typeof parsed === 'string') return { status: 400, body: `${parsed}\n` };
   try {
-    const outcome = await node.changeNamespaces(parsed);
+    const outcome = await action(node, (body ?? {}) as Record<string, unknown>);
+    if (typeof outcome === 'string') return { status: 400, body: `${outcome}\n` };
     if (outcome.kind === 'refused') return { status: 409, body: `${outcome.reason}\n` };
     return { status: 200, body: 'changed\n' };
   } catch (error) {
@@ -51,8 +62,41 @@ async function change(node: AdminNode | undefined, body: unknown): Promise<Answe
   }
 }
 
-function parseChange(body: unknown): NamespaceChange | string {
-  const { set, at, remove } = (body ?? {}) as Record<string, unknown>;
+function changeNamespaces(
+  node: AdminNode,
+  body: Record<string, unknown>,
+): Promise<ChangeOutcome> | string {
+  const parsed = parseChange(body);
+  return typeof parsed === 'string' ? parsed : node.changeNamespaces(parsed);
+}
+
+const memberCommands = ['add', 'promote', 'demote', 'remove'] as const;
+
+function changeMembers(
+  node: AdminNode,
+  body: Record<string, unknown>,
+): Promise<ChangeOutcome> | string {
+  const { shard, transfer } = body;
+  const given = memberCommands.filter((kind) => body[kind] !== undefined);
+  const [kind] = given;
+  if (given.length + (transfer === undefined ? 0 : 1) !== 1) {
+    return `give one of ${memberCommands.join(', ')} and transfer`;
+  }
+  if (kind !== undefined) {
+    const id = body[kind];
+    return isNodeId(id) ? node.changeMembers({ kind, nodeId: id }) : `${kind} must be a node id`;
+  }
+  if (!isNodeId(transfer)) return 'transfer must be a node id';
+  if (shard !== undefined && !isShard(shard)) return 'shard must be a whole number from 0';
+  return Promise.resolve(node.transferLeadership(transfer, shard));
+}
+
+const isNodeId = (value: unknown): value is number =>
+  Number.isInteger(value) && Number(value) >= 1 && Number(value) < 2 ** 31;
+const isShard = (value: unknown): value is number => Number.isInteger(value) && Number(value) >= 0;
+
+function parseChange(body: Record<string, unknown>): NamespaceChange | string {
+  const { set, at, remove } = body;
   if ((set === undefined) === (remove === undefined)) return 'give either set or remove';
   if (remove !== undefined) {
     const name = parseName(remove);

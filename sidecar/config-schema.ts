@@ -36,7 +36,7 @@ export interface Settings {
     readonly host: string;
     readonly port: number;
   }[];
-  readonly bootstrap: 'new' | 'existing';
+  readonly bootstrap: 'new' | 'join' | 'existing';
   readonly shards: number;
   readonly engine: 'memory';
   readonly namespaces: readonly Namespace[];
@@ -84,9 +84,11 @@ const configSchema = z.strictObject({
       expects: 'a list of one to five such as 1=10.0.0.1:7379,2=10.0.0.2:7379,3=10.0.0.3:7379',
     }),
   bootstrap: z
-    .enum(['new', 'existing'])
+    .enum(['new', 'join', 'existing'])
     .default(nodeDefaults.bootstrap)
-    .describe('new: an empty member helps to form the cluster; existing: it never does'),
+    .describe(
+      'what an empty member does: new helps to form the cluster, join waits to be added to one, existing refuses to start',
+    ),
   shards: z
     .int()
     .min(1)

@@ -33,6 +33,13 @@ async function run([command = '--help', ...words]: readonly string[]): Promise<v
         out: (text) => void process.stdout.write(text),
       });
     }
+    case 'member': {
+      const { member } = await import('./cli/member.ts');
+      return await member(words, {
+        environment: process.env,
+        out: (text) => void process.stdout.write(text),
+      });
+    }
     case '--version':
     case '-v':
       process.stdout.write(`${readVersion()}\n`);
@@ -42,7 +49,7 @@ async function run([command = '--help', ...words]: readonly string[]): Promise<v
       process.stdout.write(overview);
       return undefined;
     default: {
-      const like = nearest(command, ['start', 'dev', 'namespace']);
+      const like = nearest(command, ['start', 'dev', 'namespace', 'member']);
       const advice = like === undefined ? 'see outrigger --help' : `did you mean ${like}?`;
       throw new UsageError(`unknown command ${shown(command)}; ${advice}`);
     }

@@ -7,7 +7,9 @@ export { silentLogger, type LogFields, type Logger } from './base/logger.ts';
 export type { ReplicaRole, ShardStatus } from './cluster/cluster.ts';
 export { open, type Bytes, type OpenOptions, type Outrigger, type PutOptions } from './embedded.ts';
 export type { FrontStatistics } from './front/statistics.ts';
-export type { NamespaceChange, NamespaceOutcome } from './namespaces.ts';
+export type { MemberCommand, MemberList, MemberStatus } from './members.ts';
+export type { ChangeOutcome } from './meta-change.ts';
+export type { NamespaceChange } from './namespaces.ts';
 export {
   drawProxyId,
   loadParts,

@@ -20,11 +20,12 @@ import { latin1Slice } from './command/latin1.ts';
 import { createMemoryEngine } from './engine/memory/memory-engine.ts';
 import type { Identity, Log } from './log/log.ts';
 import { createMemoryLog } from './log/memory-log.ts';
+import type { Membership } from './members.ts';
 import type { NodePart, PartSurroundings, PreparedPart } from './node-part.ts';
 import type { NodeConfig } from './node.ts';
 import { replicaSettings } from './replica/settings.ts';
 import type { System } from './system.ts';
-import type { Hello, Lane, Refusal } from './transport/transport.ts';
+import type { Address, Hello, Lane, Refusal } from './transport/transport.ts';
 
 /** How long a node that must stop because a peer is configured differently lives on, for that peer to hear it. */
 const lastWordsMs = 500;
@@ -51,6 +52,7 @@ interface MemberPartOptions extends PartSurroundings {
 
 class MemberPart implements NodePart {
   readonly cluster: Member;
+  readonly membership: Membership;
   readonly #options: MemberPartOptions;
   readonly #formation: Formation;
   /** The replicas come up; a failure has been told. */
@@ -60,6 +62,12 @@ class MemberPart implements NodePart {
     this.#options = options;
     this.cluster = this.#makeMember();
     this.#formation = this.#makeFormation();
+    const { transport } = options;
+    this.membership = {
+      member: this.cluster,
+      candidates: () => this.#formation.candidates(),
+      isConnected: (node) => transport.isConnected(node, 'data'),
+    };
   }
 
   get memberId(): MemberId {
@@ -108,7 +116,17 @@ class MemberPart implements NodePart {
   }
 
   handOver(): boolean {
-    return this.cluster.handOver();
+    return this.cluster.placer.handOver();
+  }
+
+  #removed(): void {
+    const { config, leave } = this.#options;
+    leave(
+      new NodeError(
+        'removed',
+        `node ${config.nodeId} was removed from the cluster: its data directory is of no more use, and its id is never used again`,
+      ),
+    );
   }
 
   async close(): Promise<void> {
@@ -132,7 +150,9 @@ class MemberPart implements NodePart {
       commandTimeoutMs: config.commandTimeoutMs,
       engineName: config.engine,
       namespaces: config.namespaces,
+      addresses: addressesIn(config),
       makeEngine: () => createMemoryEngine({ random, timers, latin1Slice }),
+      onMembers: () => this.#formation.membersChanged(),
       onFailed: fail,
     });
   }
@@ -144,6 +164,13 @@ class MemberPart implements NodePart {
       members: config.members.map(({ id }) => nodeId(id)).sort((a, b) => a - b),
       shards: config.shards,
       engine: config.engine,
+      address: addressesIn(config).get(nodeId(config.nodeId)) ?? {
+        host: config.peerHost,
+        port: config.peerPort,
+      },
+      isJoining: config.bootstrap === 'join',
+      table: () => this.cluster.meta,
+      isGone: (node) => this.cluster.placer.isGone(node),
       namespaces: config.namespaces,
       save: (next) => log.saveIdentity(next),
       newClusterId: () => clusterId(Buffer.from(system.randomBytes(16)).toString('hex')),
@@ -156,12 +183,16 @@ class MemberPart implements NodePart {
         this.#starting = this.cluster.start(formed).catch(fail);
       },
       onFatal: fail,
+      onRemoved: () => this.#removed(),
       onDisagreement: (error) => {
         system.timers.after(lastWordsMs, () => fail(error));
       },
     });
   }
 }
+
+const addressesIn = ({ members }: NodeConfig): ReadonlyMap<NodeId, Address> =>
+  new Map(members.map(({ id, host, port }) => [nodeId(id), { host, port }]));
 
 /** LevelDB is loaded only where it is used. */
 async function openLog(config: NodeConfig): Promise<Log> {

@@ -2,9 +2,11 @@
  * What a node is behind its ports: the part that differs between a member, which holds replicas, and a proxy.
  */
 
+import type { NodeError } from './base/errors.ts';
 import type { ClusterId, MemberId, NodeId } from './base/ids.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import type { Member } from './cluster/member.ts';
+import type { Membership } from './members.ts';
 import type { NodeConfig } from './node.ts';
 import type { System } from './system.ts';
 import type { Hello, Lane, Refusal, Transport } from './transport/transport.ts';
@@ -19,6 +21,8 @@ export interface NodePart {
   /** Undefined until it is known. */
   readonly clusterId: ClusterId | undefined;
   readonly phase: 'forming' | 'joining' | 'running';
+  /** Undefined where the node looks after no members. */
+  readonly membership: Membership | undefined;
   hello(): Hello;
   verify(peer: Hello): Refusal | undefined;
   /** All ports are open. */
@@ -40,6 +44,8 @@ export interface PartSurroundings {
   readonly isStopping: () => boolean;
   /** The node must stop. */
   readonly fail: (error: unknown) => void;
+  /** The node has no part in the cluster any more: it stops as if it was told to, and then says why. */
+  readonly leave: (error: NodeError) => void;
 }
 
 /** A part that can be made: what it needs of this machine is there. */

@@ -19,6 +19,7 @@ class ProxyPart implements NodePart {
   readonly cluster: Proxy;
   readonly memberId: MemberId;
   readonly incarnation = 1;
+  readonly membership = undefined;
 
   constructor({ config, system, transport }: PartSurroundings) {
     this.memberId = memberId(Buffer.from(system.randomBytes(8)).toString('hex'));

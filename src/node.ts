@@ -13,7 +13,15 @@ import type { ShardStatus } from './cluster/cluster.ts';
 import { membersMax } from './cluster/placement.ts';
 import { createFront, type Front } from './front/front.ts';
 import type { FrontStatistics } from './front/statistics.ts';
-import { changeNamespaces, type NamespaceChange, type NamespaceOutcome } from './namespaces.ts';
+import {
+  commandMembers,
+  listMembers,
+  transferLeadership,
+  type MemberCommand,
+  type MemberList,
+} from './members.ts';
+import type { ChangeOutcome } from './meta-change.ts';
+import { changeNamespaces, type NamespaceChange } from './namespaces.ts';
 import type { NodeCluster, NodePart, PreparedPart } from './node-part.ts';
 import { parseNamespaces, withoutSecrets, type Namespace } from './shard/namespace.ts';
 import { shardsMax } from './shard/shard-map.ts';
@@ -37,8 +45,11 @@ export interface NodeConfig {
   readonly role: 'member' | 'proxy';
   /** All members, this node among them if it is one; 1…5. Addresses are looked up at each connect. */
   readonly members: readonly MemberConfig[];
-  /** `new` lets an empty directory take part in forming a cluster; `existing` refuses it. */
-  readonly bootstrap: 'new' | 'existing';
+  /**
+   * What an empty directory is for: `new` takes part in forming a cluster, `join` waits to be added to one, `existing` refuses
+   * it. A directory that is not empty goes on where it was.
+   */
+  readonly bootstrap: 'new' | 'join' | 'existing';
   /** 1…64, fixed when the cluster forms. */
   readonly shards: number;
   readonly engine: 'memory';
@@ -116,6 +127,10 @@ export interface NodeMetrics {
 }
 
 const proxyIdMin = 2 ** 31;
+const onlyMembers: ChangeOutcome = {
+  kind: 'refused',
+  reason: 'this node is a proxy: ask a member',
+};
 /** How long a stopping node waits for its leaderships to move and for its clients' commands to be answered. */
 const leaveMs = 1_000;
 const leaveStepMs = 20;
@@ -189,6 +204,7 @@ export class OutriggerNode {
       transport: this.#transport,
       isStopping: () => this.#isStopping,
       fail: (error) => this.#fail(error),
+      leave: (error) => this.#leave(error),
     });
     this.#front = config.clientPort === undefined ? undefined : this.#makeFront(config.clientPort);
   }
@@ -253,8 +269,27 @@ export class OutriggerNode {
   }
 
   /** Rejects with a NodeError: `in-doubt` where it may have been made, any other where it was not. */
-  changeNamespaces(change: NamespaceChange): Promise<NamespaceOutcome> {
+  changeNamespaces(change: NamespaceChange): Promise<ChangeOutcome> {
     return changeNamespaces(this.#part.cluster, change);
+  }
+
+  /** Who holds the data, as this node knows it; undefined where it is not a member. */
+  members(): MemberList | undefined {
+    const { membership } = this.#part;
+    return membership && listMembers(membership);
+  }
+
+  /** Rejects with a NodeError: `in-doubt` where it may have been made, any other where it was not. */
+  async changeMembers(command: MemberCommand): Promise<ChangeOutcome> {
+    const { membership } = this.#part;
+    if (membership === undefined) return onlyMembers;
+    return await commandMembers(membership, command);
+  }
+
+  /** Offers the leadership of a shard, or of all groups, to a member. */
+  transferLeadership(to: number, shard: number | undefined): ChangeOutcome {
+    const { membership } = this.#part;
+    return membership === undefined ? onlyMembers : transferLeadership(membership, to, shard);
   }
 
   metrics(): NodeMetrics {
@@ -345,6 +380,14 @@ export class OutriggerNode {
     });
   }
 
+  #leave(error: NodeError): void {
+    if (this.#isStopping) return;
+    this.stop().then(
+      () => this.#config.onFatal(error),
+      (failure: unknown) => this.#fail(failure),
+    );
+  }
+
   #makeTransport(): TcpTransport {
     const config = this.#config;
     const { timers, random, randomBytes } = this.#system;
@@ -398,8 +441,8 @@ function checkConfig(config: NodeConfig): void {
     );
   }
   if (new Set(ids).size < ids.length) throw invalid('members: two have the same id');
-  if (ids.length > membersMax) {
-    throw invalid(`members: ${ids.length} are given, a cluster has 1 to ${membersMax}`);
+  if (config.bootstrap === 'new' && ids.length > membersMax) {
+    throw invalid(`members: ${ids.length} are given, a cluster forms with 1 to ${membersMax}`);
   }
   if (config.shards < 1 || config.shards > shardsMax) {
     throw invalid(`shards: ${config.shards} is not 1 to ${shardsMax}`);

@@ -9,6 +9,7 @@ export const overview = `Outrigger: a Redis sidecar whose writes go through Raft
 outrigger dev [flags]      a cluster on this machine, to try it and to develop against
 outrigger start [flags]    one sidecar
 outrigger namespace …      which keys are how consistent: list, set, rm
+outrigger member …         who holds the data: list, add, promote, demote, remove, transfer
 outrigger --version
 outrigger COMMAND --help   the flags of a command
 `;
@@ -44,6 +45,21 @@ outrigger namespace rm KEYS [--database N]
   --default-ttl-ms N  given to keys that are written without a TTL
   --at PLACE          where the row stands, from 1 (its old place, or behind all others)
   --admin HOST:PORT   the admin port of any node (127.0.0.1:8379)
+  --token TOKEN       that node's adminToken; better as OUTRIGGER_ADMIN_TOKEN
+`;
+
+export const memberHelp = `outrigger member: who holds the data of a cluster, and who votes.
+
+outrigger member list [--json]
+outrigger member add ID           a node that was started with bootstrap join; it learns
+outrigger member promote ID       a learner votes, once it has caught up
+outrigger member demote ID        a voter only learns
+outrigger member remove ID        for good: the node stops, and its id is never used again
+outrigger member transfer ID      offers it the leadership of all groups
+      [--shard N]                 or of one shard
+
+  --no-wait           does not wait until all groups have come to it
+  --admin HOST:PORT   the admin port of any member (127.0.0.1:8379)
   --token TOKEN       that node's adminToken; better as OUTRIGGER_ADMIN_TOKEN
 `;
 

@@ -31,7 +31,9 @@ export type ErrorCode =
   /** Something of ours does not hold that must: a bug. The process stops. */
   | 'assertion-failed'
   /** A peer refused us, or we refused a peer, for good: wrong cluster, secret, member or configuration. */
-  | 'peer-refused';
+  | 'peer-refused'
+  /** An operator took this node out of its cluster. */
+  | 'removed';
 
 const retryByCode: Readonly<Record<ErrorCode, Retry>> = {
   'cluster-down': 'later',
@@ -45,6 +47,7 @@ const retryByCode: Readonly<Record<ErrorCode, Retry>> = {
   'redis-refused': 'never',
   'assertion-failed': 'never',
   'peer-refused': 'never',
+  removed: 'never',
 };
 
 /** An operating failure. `message` says what happened, where, and what to do, in one line. */

@@ -10,6 +10,10 @@
  * replaced; otherwise two wiped nodes could form an empty cluster beside the third that has the data. So is a
  * directory that a peer remembers in a later incarnation: an older copy has been put back.
  *
+ * A cluster that has formed grows by candidates: empty directories that were started to join. They may connect, and wait
+ * until the meta group's table has them; then any member tells them what the cluster was formed with (`welcome`), and they
+ * follow its log from the beginning. Who was removed, and is in no group any more, is told so by the others, and stops.
+ *
  * Refusals are `fatal` only for the side that cannot be right: the one that is new, unknown or older. Two new nodes that
  * disagree are both wrong until somebody looks.
  */
@@ -19,8 +23,9 @@ import { NodeError } from '../base/errors.ts';
 import { clusterId, type ClusterId, type NodeId } from '../base/ids.ts';
 import type { Identity, MemberIdentity } from '../log/log.ts';
 import type { Namespace } from '../shard/namespace.ts';
-import type { Hello, Refusal } from '../transport/transport.ts';
+import type { Address, Hello, Refusal } from '../transport/transport.ts';
 import { encodeGreeting, parseGreeting, phases, type MemberGreeting } from './greeting.ts';
+import type { Candidate, Members } from './membership.ts';
 import { parseJson, parseMembers } from './meta-state.ts';
 
 export interface FormationOptions {
@@ -29,6 +34,14 @@ export interface FormationOptions {
   readonly members: readonly NodeId[];
   readonly shards: number;
   readonly engine: string;
+  /** Where this node listens for peers. */
+  readonly address: Address;
+  /** An empty directory is to join a cluster that has formed, and never to form one. */
+  readonly isJoining: boolean;
+  /** Who the members are now; undefined while that is not known. */
+  readonly table: () => Members | undefined;
+  /** The node was removed, and is in no group any more. Until then its vote may be needed to let it go. */
+  readonly isGone: (node: NodeId) => boolean;
   /** What the cluster begins with. */
   readonly namespaces: readonly Namespace[];
   /** Makes an identity durable before it resolves. */
@@ -40,6 +53,8 @@ export interface FormationOptions {
   /** The cluster has formed, now or in an earlier life; called once. */
   readonly onFormed: (identity: Identity) => void;
   readonly onFatal: (error: NodeError) => void;
+  /** This node is a member no longer. May be called again. */
+  readonly onRemoved: () => void;
   /**
    * This node and the peer that is being judged are configured differently, and both must stop. Not at once: the peer
    * has yet to hear why. May be called again meanwhile.
@@ -54,7 +69,8 @@ interface Proposal {
 }
 
 type Note =
-  | ({ readonly kind: 'propose' } & Proposal)
+  | ({ readonly kind: 'propose' | 'welcome' } & Proposal)
+  | { readonly kind: 'removed'; readonly clusterId: ClusterId }
   | { readonly kind: 'agree'; readonly clusterId: ClusterId }
   | { readonly kind: 'formed'; readonly clusterId: ClusterId };
 
@@ -86,9 +102,18 @@ export class Formation {
 
   hello(): Hello {
     const { nodeId, memberId, incarnation, clusterId: cluster, phase } = this.#identity;
-    const { members, shards, engine, namespaces: rows } = this.#options;
+    const { members, shards, engine, address, isJoining, namespaces: rows } = this.#options;
     const namespaces = JSON.stringify(rows);
-    const said = { role: 'member', phase, members, shards, engine, namespaces } as const;
+    const said = {
+      role: 'member',
+      phase,
+      members,
+      shards,
+      engine,
+      namespaces,
+      address,
+      isJoining,
+    } as const;
     const greeting = encodeGreeting(said);
     return { nodeId, memberId, incarnation, clusterId: cluster, greeting };
   }
@@ -112,7 +137,7 @@ export class Formation {
       ? this.#verifyForming(peer, greeting)
       : this.#identity.phase === 'new'
         ? undefined
-        : this.#verifyMember(peer);
+        : this.#verifyMember(peer, greeting);
     if (refusal === undefined) this.#incarnations.set(peer.memberId, peer.incarnation);
     return refusal;
   }
@@ -125,10 +150,31 @@ export class Formation {
     if (phase === 'formed' && cluster !== undefined) {
       if (greeting.phase !== 'formed') {
         this.#send(peer, { kind: 'formed', clusterId: cluster });
+        this.#welcome();
       }
       return;
     }
     this.#propose();
+  }
+
+  /** Empty directories that wait to be added. */
+  candidates(): readonly Candidate[] {
+    const known = this.#members();
+    return [...this.#hellos.values()].flatMap(({ nodeId, memberId, greeting }) => {
+      const said = candidateGreeting(greeting);
+      const isKnown = known.some((member) => member.nodeId === nodeId);
+      return said === undefined || isKnown ? [] : [{ nodeId, memberId, address: said.address }];
+    });
+  }
+
+  /** The table of members has changed, or somebody is gone: who came in is welcomed, who is out hears it. */
+  membersChanged(): void {
+    const { clusterId: cluster } = this.#identity;
+    if (cluster === undefined) return;
+    for (const peer of this.#hellos.keys()) {
+      if (this.#options.isGone(peer)) this.#send(peer, { kind: 'removed', clusterId: cluster });
+    }
+    this.#welcome();
   }
 
   disconnected(peer: NodeId): void {
@@ -153,6 +199,12 @@ export class Formation {
         return true;
       case 'formed':
         if (note.clusterId === this.#identity.clusterId) this.#form();
+        return true;
+      case 'welcome':
+        this.#join(note);
+        return true;
+      case 'removed':
+        if (note.clusterId === this.#identity.clusterId) this.#options.onRemoved();
         return true;
     }
   }
@@ -179,14 +231,18 @@ export class Formation {
 
   /** Both sides are still forming: they must be configured alike, and remember the same proposal if any. */
   #verifyForming(peer: Hello, greeting: MemberGreeting): Refusal | undefined {
-    const { members } = this.#options;
+    const { members, isJoining } = this.#options;
+    if (isJoining || greeting.isJoining) {
+      const waiting = isJoining ? this.#identity.nodeId : peer.nodeId;
+      return later(`node ${waiting} waits to join a cluster that has formed`);
+    }
     const difference = this.#difference(peer.nodeId, greeting);
     if (difference !== undefined) {
       const reason = `the nodes disagree: ${difference}; give all members the same configuration and start them again`;
       this.#options.onDisagreement(new NodeError('config-invalid', reason));
       return fatal(reason);
     }
-    if (this.#identity.phase === 'agreed') return this.#verifyMember(peer);
+    if (this.#identity.phase === 'agreed') return this.#verifyMember(peer, greeting);
     if (!members.includes(peer.nodeId)) {
       return fatal(
         `node ${peer.nodeId} is not among the members of node ${this.#identity.nodeId}: add it there`,
@@ -214,19 +270,28 @@ export class Formation {
   }
 
   /** This node knows the cluster's members: the peer must be one of them, under the member id of that time. */
-  #verifyMember(peer: Hello): Refusal | undefined {
-    const { clusterId: cluster, members } = this.#identity;
+  #verifyMember(peer: Hello, greeting: MemberGreeting): Refusal | undefined {
+    const { clusterId: cluster } = this.#identity;
+    const members = this.#members();
     if (peer.clusterId !== undefined && peer.clusterId !== cluster) {
       return later(
         `node ${peer.nodeId} belongs to cluster ${peer.clusterId}, node ${this.#identity.nodeId} to ${cluster ?? 'none'}; ` +
           'one of them is configured with an address of the other cluster',
       );
     }
+    if (this.#options.isGone(peer.nodeId)) {
+      return fatal(
+        `node ${peer.nodeId} was removed from cluster ${cluster ?? ''}: its data directory is of no more use, and its id is never used again`,
+      );
+    }
     const member = members.find(({ nodeId }) => nodeId === peer.nodeId);
     if (member === undefined) {
+      // A candidate; or a member that was added while this node was away, and does not know it yet.
+      const isOurs = cluster !== undefined && peer.clusterId === cluster;
+      if (isOurs || (greeting.isJoining && greeting.phase === 'new')) return undefined;
       return fatal(
         `node ${peer.nodeId} is not a member of cluster ${cluster ?? ''} (members ${listed(members)}); ` +
-          'a cluster keeps the members that it was formed with',
+          'start it with an empty data directory and bootstrap join, then run outrigger member add',
       );
     }
     if (member.memberId === peer.memberId) return undefined;
@@ -236,10 +301,44 @@ export class Formation {
     );
   }
 
+  /** As the meta group has them, as far as this node knows it. */
+  #members(): readonly MemberIdentity[] {
+    return this.#options.table()?.members ?? this.#identity.members;
+  }
+
+  /** Tells candidates that are members now what the cluster was formed with. */
+  #welcome(): void {
+    const { phase, clusterId: cluster, members, shards } = this.#identity;
+    if (phase !== 'formed' || cluster === undefined) return;
+    const known = this.#options.table()?.members ?? [];
+    for (const [peer, { memberId, greeting }] of this.#hellos) {
+      if (candidateGreeting(greeting) === undefined) continue;
+      if (!known.some((member) => member.nodeId === peer && member.memberId === memberId)) continue;
+      this.#send(peer, { kind: 'welcome', clusterId: cluster, members, shards });
+    }
+  }
+
+  #join({ clusterId: cluster, members, shards }: Proposal): void {
+    if (!this.#options.isJoining || this.#identity.phase !== 'new') return;
+    if (shards !== this.#options.shards) {
+      this.#options.onFatal(
+        new NodeError(
+          'config-invalid',
+          `shards is ${this.#options.shards}, but the cluster was formed with ${shards}: set shards to ${shards}`,
+        ),
+      );
+      return;
+    }
+    this.#save({ ...this.#identity, phase: 'formed', clusterId: cluster, members, shards }, () =>
+      this.#announce(),
+    );
+  }
+
   /** The member with the lowest id proposes, again after each new connection, until all have agreed. */
   #propose(): void {
     const { members, shards } = this.#options;
     if (this.#identity.nodeId !== members[0] || this.#identity.phase === 'formed') return;
+    if (this.#options.isJoining) return;
     const others = members.slice(1);
     if (!others.every((member) => this.#hellos.has(member))) return;
     if (this.#identity.phase === 'agreed') {
@@ -350,6 +449,12 @@ function later(reason: string): Refusal {
   return { kind: 'later', reason };
 }
 
+function candidateGreeting(text: string): MemberGreeting | undefined {
+  const greeting = parseGreeting(text);
+  if (greeting?.role !== 'member') return undefined;
+  return greeting.isJoining && greeting.phase === 'new' ? greeting : undefined;
+}
+
 function listed(members: readonly MemberIdentity[]): string {
   return members.map(({ nodeId }) => nodeId).join(', ');
 }
@@ -360,9 +465,11 @@ function parseNote(payload: Uint8Array): Note | undefined {
   const { kind, clusterId: id, members, shards } = json as Record<string, unknown>;
   if (typeof id !== 'string') return undefined;
   const cluster = clusterId(id);
-  if (kind === 'agree' || kind === 'formed') return { kind, clusterId: cluster };
+  if (kind === 'agree' || kind === 'formed' || kind === 'removed') {
+    return { kind, clusterId: cluster };
+  }
   const identities = parseMembers(members);
-  if (kind !== 'propose' || identities === undefined || typeof shards !== 'number')
-    return undefined;
+  if (kind !== 'propose' && kind !== 'welcome') return undefined;
+  if (identities === undefined || typeof shards !== 'number') return undefined;
   return { kind, clusterId: cluster, members: identities, shards };
 }

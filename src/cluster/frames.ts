@@ -13,6 +13,7 @@
  *     recall     u16 group | u48 session | u48 sequence
  *     formation  JSON (cluster/formation)
  *     view       JSON (cluster/view)
+ *     transfer   u16 group | u32 node that is to lead it
  *
  * Replies may be of any size together, so an answer is as many frames as it takes: each says at which place its first reply
  * stands. They come in order, those of one answer to a group without another of that group between them.
@@ -20,7 +21,16 @@
  * Decoders return undefined for anything that does not fit exactly.
  */
 
-import { groupId, memberId, term, type GroupId, type MemberId, type Term } from '../base/ids.ts';
+import {
+  groupId,
+  memberId,
+  nodeId,
+  term,
+  type GroupId,
+  type MemberId,
+  type NodeId,
+  type Term,
+} from '../base/ids.ts';
 import {
   decodeCommands,
   decodeGroup,
@@ -41,6 +51,7 @@ export const frameKind = {
   formation: 22,
   view: 23,
   recall: 24,
+  transfer: 25,
 } as const;
 
 /** A command as it travels: views into the frame on arrival. */
@@ -107,6 +118,12 @@ export interface ReadAnswerFrame {
   readonly replies: readonly string[] | undefined;
 }
 
+/** An operator's wish; whoever leads the group offers its leadership. */
+export interface TransferFrame {
+  readonly group: GroupId;
+  readonly to: NodeId;
+}
+
 /** Checklist: the order is the format. */
 const outcomes = ['replies', 'forgotten', 'gap', 'unknown-session'] as const;
 const noReplies: readonly string[] = [];
@@ -115,6 +132,7 @@ const recallBytes = 14;
 const answerHeadBytes = 29;
 const readHeadBytes = 18;
 const readAnswerHeadBytes = 19;
+const transferBytes = 6;
 /** Replies in a frame, or one larger reply. */
 const repliesBytesMax = 1 << 20;
 
@@ -235,6 +253,18 @@ export function decodeOpenedFrame(payload: Uint8Array): OpenedFrame | undefined 
   const buffer = asBuffer(payload);
   if (buffer.length !== openBytes + 6) return undefined;
   return { ...readOpen(buffer), session: buffer.readUIntBE(openBytes, 6) };
+}
+
+export function encodeTransferFrame(frame: TransferFrame): Uint8Array {
+  const buffer = Buffer.allocUnsafe(transferBytes);
+  buffer.writeUInt32BE(frame.to, buffer.writeUInt16BE(frame.group, 0));
+  return buffer;
+}
+
+export function decodeTransferFrame(payload: Uint8Array): TransferFrame | undefined {
+  const buffer = asBuffer(payload);
+  if (buffer.length !== transferBytes) return undefined;
+  return { group: groupId(buffer.readUInt16BE(0)), to: nodeId(buffer.readUInt32BE(2)) };
 }
 
 export function encodeReadFrame(frame: ReadFrame): readonly Uint8Array[] {

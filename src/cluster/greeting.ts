@@ -4,7 +4,8 @@
  */
 
 import type { Identity } from '../log/log.ts';
-import { parseJson } from './meta-state.ts';
+import type { Address } from '../transport/transport.ts';
+import { addressFromJson, parseJson } from './meta-state.ts';
 
 export interface MemberGreeting {
   readonly role: 'member';
@@ -14,6 +15,10 @@ export interface MemberGreeting {
   readonly engine: string;
   /** As JSON. */
   readonly namespaces: string;
+  /** Where it listens for peers, as it is configured. */
+  readonly address: Address;
+  /** An empty directory that waits to be added to a cluster. */
+  readonly isJoining: boolean;
 }
 
 export type Greeting = MemberGreeting | { readonly role: 'proxy' };
@@ -30,11 +35,17 @@ export function encodeGreeting(greeting: Greeting): string {
 export function parseGreeting(text: string): Greeting | undefined {
   const json = parseJson(Buffer.from(text));
   if (typeof json !== 'object' || json === null) return undefined;
-  const { role, phase, members, shards, engine, namespaces } = json as Record<string, unknown>;
+  const { role, phase, members, shards, engine, namespaces, isJoining, ...rest } = json as Record<
+    string,
+    unknown
+  >;
+  const address = addressFromJson(rest['address']);
   if (role === 'proxy') return { role };
   const known = phases.find((name) => name === phase);
   if (role !== 'member' || known === undefined || !Array.isArray(members)) return undefined;
   if (typeof shards !== 'number' || typeof engine !== 'string') return undefined;
-  if (typeof namespaces !== 'string') return undefined;
-  return { role, phase: known, members: members.map(Number), shards, engine, namespaces };
+  if (typeof namespaces !== 'string' || typeof isJoining !== 'boolean') return undefined;
+  if (address === undefined) return undefined;
+  const ids = members.map(Number);
+  return { role, phase: known, members: ids, shards, engine, namespaces, address, isJoining };
 }

@@ -35,14 +35,17 @@ import type { ReplicaSettings } from '../replica/settings.ts';
 import type { Namespace } from '../shard/namespace.ts';
 import { NamespaceTable, noNamespaces } from '../shard/namespace-table.ts';
 import { initialShardMap, type ShardMap } from '../shard/shard-map.ts';
-import type { Hello, Lane, Refusal, Transport } from '../transport/transport.ts';
+import type { Address, Hello, Lane, Refusal, Transport } from '../transport/transport.ts';
 import type { Cluster, ShardStatus, Submission } from './cluster.ts';
 import { Forward } from './forward.ts';
+import { frameKind } from './frames.ts';
+import { addressesOf, type MemberRecord } from './membership.ts';
 import type { MetaState } from './meta-state.ts';
 import { encodeForm, MetaEngine } from './meta.ts';
 import type { Leader } from './origin.ts';
 import { Origins } from './origins.ts';
 import { firstLeader, initialMembers } from './placement.ts';
+import { Placer } from './placer.ts';
 import { Ticker } from './ticker.ts';
 import type { ViewFrame } from './view.ts';
 import { Watchers } from './watchers.ts';
@@ -62,10 +65,14 @@ export interface MemberOptions {
   readonly settings: ReplicaSettings;
   readonly commandTimeoutMs: number;
   readonly makeEngine: (shard: ShardId) => Engine;
+  /** Of all configured members, this node among them. */
+  readonly addresses: ReadonlyMap<NodeId, Address>;
   /** The name of what `makeEngine` makes: all members of a cluster have the same. */
   readonly engineName: string;
   /** What a cluster begins with that this node forms; all its members agree on it. */
   readonly namespaces: readonly Namespace[];
+  /** The table of members may have changed, or a removed one is gone. */
+  readonly onMembers: () => void;
   /** The node must stop: a write failed, an entry cannot be applied, an assertion does not hold. */
   readonly onFailed: (error: unknown) => void;
 }
@@ -78,6 +85,7 @@ export class Member implements Cluster {
   readonly #loop: ReadyLoop;
   readonly #forward: Forward;
   readonly #meta: MetaEngine;
+  readonly #placer: Placer;
   readonly #ticker: Ticker;
   readonly #origins: Origins;
   readonly #watchers: Watchers;
@@ -133,6 +141,13 @@ export class Member implements Cluster {
       view: () => this.#tell(),
     });
     this.#meta = new MetaEngine({ onChanged: (state) => this.#metaChanged(state) });
+    this.#placer = new Placer({
+      self: nodeId,
+      transport,
+      replicas: this.#replicas,
+      meta: () => this.meta,
+      onGone: () => options.onMembers(),
+    });
     this.#ticker = new Ticker({
       clock,
       timers: options.timers,
@@ -214,6 +229,7 @@ export class Member implements Cluster {
   receive(from: NodeId, kind: number, payload: Uint8Array): boolean {
     if (this.#watchers.has(from) && !this.#watchers.mayReceive(kind)) return false;
     if (kind < 16) return this.#peers.receive(from, kind, payload);
+    if (kind === frameKind.transfer) return this.#placer.receive(payload);
     return this.#forward.receive(from, kind, payload);
   }
 
@@ -268,21 +284,9 @@ export class Member implements Cluster {
     });
   }
 
-  /**
-   * Offers every leadership to the connected voter that has most of the log. True while there is one that could
-   * still be taken over.
-   */
-  handOver(): boolean {
-    const { transport } = this.#options;
-    let isUnderWay = false;
-    for (const replica of this.#replicas) {
-      if (!replica.isLeader) continue;
-      const successor = replica.bestSuccessor((node) => transport.isConnected(node, 'data'));
-      if (successor === undefined) continue;
-      replica.transferTo(successor);
-      isUnderWay = true;
-    }
-    return isUnderWay;
+  /** Looks after members and leaderships. */
+  get placer(): Placer {
+    return this.#placer;
   }
 
   /** Stops the loop and answers whoever still waits; resolves once the write under way has ended. */
@@ -361,7 +365,13 @@ export class Member implements Cluster {
     assert(clusterId !== undefined, 'a formed cluster has an id');
     const { engineName: engine, namespaces } = this.#options;
     const shardMap = initialShardMap(shards);
-    const form = encodeForm({ clusterId, members, shardMap, engine, namespaces });
+    const voters = members.map((member): MemberRecord => {
+      const address = this.#options.addresses.get(member.nodeId);
+      assert(address !== undefined, 'who forms a cluster is configured with all its members');
+      return { ...member, address, role: 'voter' };
+    });
+    const table = { members: voters, removed: [] };
+    const form = encodeForm({ clusterId, ...table, shardMap, engine, namespaces });
     const body = encodeCommands([{ database: 0, bytes: form }]);
     replica.logUnsessioned(
       {
@@ -383,6 +393,7 @@ export class Member implements Cluster {
     this.#origins.tick();
     this.#watchers.tick();
     if (this.#ticks === firstCampaignTicks) this.#firstCampaigns();
+    this.#placer.tick();
   }
 
   #firstCampaigns(): void {
@@ -393,7 +404,7 @@ export class Member implements Cluster {
     }
   }
 
-  #metaChanged({ engine, namespaces }: MetaState): void {
+  #metaChanged({ engine, namespaces, members }: MetaState): void {
     const { engineName, onFailed } = this.#options;
     if (engine !== engineName) {
       onFailed(
@@ -405,6 +416,8 @@ export class Member implements Cluster {
       return;
     }
     this.#namespaces = new NamespaceTable(namespaces);
+    this.#options.transport.addPeers(addressesOf(members));
+    this.#options.onMembers();
     for (const call of this.#whenReady.splice(0)) call();
     this.#watchers.changed();
   }

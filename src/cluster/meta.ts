@@ -5,8 +5,8 @@
  *
  * - `form` (cluster id, members, shard map, namespaces, engine) is the first that counts; repeated, it changes nothing, so that
  *   every leader that finds the state empty may propose it.
- * - `namespaces` puts a table in the place of another. It names the version of the state that it was made from, and is refused
- *   where that has changed since, so that of two operators nobody undoes what he has not seen.
+ * - `namespaces` and `members` put a table in the place of another. They name the version of the state that it was made from, and are
+ *   refused where that has changed since, so that of two operators nobody undoes what he has not seen.
  */
 
 import { NodeError } from '../base/errors.ts';
@@ -22,7 +22,14 @@ import type {
   Reply,
 } from '../engine/engine.ts';
 import { parseNamespaces, type Namespace } from '../shard/namespace.ts';
-import { metaFromJson, metaToJson, parseJson, type MetaState } from './meta-state.ts';
+import type { Members } from './membership.ts';
+import {
+  membersFromJson,
+  metaFromJson,
+  metaToJson,
+  parseJson,
+  type MetaState,
+} from './meta-state.ts';
 
 /** What makes a cluster: a state before it has a version. */
 export type Form = Omit<MetaState, 'version'>;
@@ -33,7 +40,8 @@ type MetaCommand =
       readonly kind: 'namespaces';
       readonly version: number;
       readonly namespaces: readonly Namespace[];
-    };
+    }
+  | { readonly kind: 'members'; readonly version: number; readonly members: Members };
 
 const ok: Reply = '+OK\r\n';
 /** The state is of another version than the one that a change was made from. */
@@ -47,6 +55,11 @@ export function encodeForm(form: Form): Uint8Array {
 /** The bytes of the command that replaces the table of namespaces, as it was in the state of `version`. */
 export function encodeNamespaces(version: number, namespaces: readonly Namespace[]): Uint8Array {
   return Buffer.from(JSON.stringify({ kind: 'namespaces', version, namespaces }));
+}
+
+/** The bytes of the command that replaces the table of members, as it was in the state of `version`. */
+export function encodeMembers(version: number, { members, removed }: Members): Uint8Array {
+  return Buffer.from(JSON.stringify({ kind: 'members', version, members, removed }));
 }
 
 export class MetaEngine implements Engine {
@@ -121,6 +134,12 @@ export class MetaEngine implements Engine {
         this.#become({ ...this.#state, namespaces });
         return ok;
       }
+      case 'members': {
+        const { version, members } = command;
+        if (this.#state?.version !== version) return staleReply;
+        this.#become({ ...this.#state, ...members });
+        return ok;
+      }
     }
   }
 
@@ -138,9 +157,12 @@ function parseCommand(bytes: Uint8Array): MetaCommand | undefined {
     const state = metaFromJson(form);
     return state === undefined ? undefined : { kind, form: state };
   }
+  if (!Number.isSafeInteger(version)) return undefined;
+  if (kind === 'members') {
+    const members = membersFromJson(json);
+    return members && { kind, version: Number(version), members };
+  }
   const rows = parseNamespaces(namespaces);
   if (kind !== 'namespaces' || rows.kind === 'invalid') return undefined;
-  return Number.isSafeInteger(version)
-    ? { kind, version: Number(version), namespaces: rows.value }
-    : undefined;
+  return { kind, version: Number(version), namespaces: rows.value };
 }

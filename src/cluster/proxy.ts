@@ -19,6 +19,7 @@ import type { Cluster, ShardStatus, Submission } from './cluster.ts';
 import { Forward } from './forward.ts';
 import { frameKind } from './frames.ts';
 import { parseGreeting, proxyGreeting } from './greeting.ts';
+import { addressesOf } from './membership.ts';
 import type { MetaState } from './meta-state.ts';
 import { Origins } from './origins.ts';
 import { Ticker } from './ticker.ts';
@@ -190,7 +191,8 @@ export class Proxy implements Cluster {
   }
 
   status(): readonly ShardStatus[] {
-    const voters = this.#view.meta?.members.map(({ nodeId }) => nodeId) ?? [];
+    const members = this.#view.meta?.members ?? [];
+    const voters = members.flatMap(({ nodeId, role }) => (role === 'voter' ? [nodeId] : []));
     return Array.from({ length: this.shards }, (_, at) => {
       const group = groupId(at + 1);
       return {
@@ -227,7 +229,9 @@ export class Proxy implements Cluster {
     const isFirst = this.#view.meta === undefined;
     const { isMetaNew, groups } = this.#view.learn(said);
     if (isMetaNew) {
-      this.#namespaces = new NamespaceTable(this.#view.meta?.namespaces ?? []);
+      const { namespaces = [], members = [] } = this.#view.meta ?? {};
+      this.#namespaces = new NamespaceTable(namespaces);
+      this.#options.transport.addPeers(addressesOf(members));
       if (isFirst) this.#begin();
     }
     for (const group of groups) {

@@ -60,6 +60,17 @@ interface PeerEngine {
   readonly heardMs: number;
 }
 
+/** One member more or less that votes, or learns. `learn` is also how a voter loses its vote. */
+export interface MemberStep {
+  readonly kind: 'learn' | 'promote' | 'remove';
+  readonly nodeId: NodeId;
+}
+
+const changeTypes = { learn: 'add-learner', promote: 'add-node', remove: 'remove-node' } as const;
+/** What may be on its way to a member that keeps up, under load. */
+const caughtUpEntries = 128;
+const noContext = new Uint8Array(0);
+
 export class Replica {
   readonly group: GroupId;
   readonly engine: Engine;
@@ -263,6 +274,21 @@ export class Replica {
     const result = this.#raft.proposeConfChange(change);
     this.#work();
     return result;
+  }
+
+  /** The same in words that need nothing of the core. More than one step go through a joint configuration, left by itself. */
+  changeMembers(steps: readonly MemberStep[]): void {
+    const changes = steps.map(({ kind, nodeId }) => ({ type: changeTypes[kind], nodeId }));
+    this.proposeConfChange({ kind: 'v2', transition: 'auto', changes, context: noContext });
+  }
+
+  /** As leader: whether a member has answered within the last election timeout, and lacks no more than what is on its way. */
+  progressOf(node: NodeId): { readonly isActive: boolean; readonly isCaughtUp: boolean } {
+    const peer = this.#raft.peers().find(({ id }) => id === node);
+    const isActive = node === this.#options.node || peer?.recentActive === true;
+    const isNear = peer !== undefined && peer.match + caughtUpEntries >= this.#raft.commit;
+    const isCaughtUp = peer?.state === 'StateReplicate' && isNear;
+    return { isActive, isCaughtUp: isActive && isCaughtUp };
   }
 
   /**

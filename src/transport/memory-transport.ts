@@ -18,7 +18,7 @@ import type { Random } from '../base/random.ts';
 import { Dialler } from './dialler.ts';
 import { ownKindMin } from './frame.ts';
 import { SecretVerdict } from './secret-verdict.ts';
-import type { Hello, Lane, Refusal, Transport, TransportEvents } from './transport.ts';
+import type { Address, Hello, Lane, Refusal, Transport, TransportEvents } from './transport.ts';
 
 const dataQueueBytesMax = 64 * 1024 ** 2;
 const controlQueueBytesMax = 1024 ** 2;
@@ -202,6 +202,7 @@ export class MemoryTransport implements Transport {
     control: new Map(),
     data: new Map(),
   };
+  readonly #peers: Set<NodeId>;
   readonly #diallers: Dialler[] = [];
   #events: TransportEvents | undefined;
   #isClosed = false;
@@ -209,29 +210,42 @@ export class MemoryTransport implements Transport {
   constructor(options: MemoryTransportOptions) {
     this.self = options.self;
     this.#options = options;
+    this.#peers = new Set(options.peers);
     this.#secrets = new SecretVerdict(options.peers.filter((peer) => peer !== this.self).length);
   }
 
   start(events: TransportEvents): Promise<void> {
     assert(this.#events === undefined, 'a transport is started once');
     this.#events = events;
-    const { network, peers, random } = this.#options;
-    network.join(this.self, this);
-    for (const peer of peers.filter((id) => id < this.self)) {
-      for (const lane of lanes) {
-        const dialler: Dialler = new Dialler({
-          peer,
-          lane,
-          timers: network.timers,
-          random,
-          dial: () => network.travel(this.self, peer, lane, () => this.#meet(dialler, lane)),
-          isWanted: () => true,
-        });
-        this.#diallers.push(dialler);
-        dialler.start();
-      }
-    }
+    this.#options.network.join(this.self, this);
+    for (const peer of this.#peers) this.#dial(peer);
     return Promise.resolve();
+  }
+
+  addPeers(peers: ReadonlyMap<NodeId, Address>): void {
+    for (const peer of peers.keys()) {
+      if (this.#peers.has(peer)) continue;
+      this.#peers.add(peer);
+      if (this.#events !== undefined && !this.#isClosed) this.#dial(peer);
+    }
+  }
+
+  /** Both lanes to a peer with a lower id; others dial this node. */
+  #dial(peer: NodeId): void {
+    const { network, random } = this.#options;
+    if (peer >= this.self) return;
+    for (const lane of lanes) {
+      const dialler: Dialler = new Dialler({
+        peer,
+        lane,
+        timers: network.timers,
+        random,
+        dial: () => network.travel(this.self, peer, lane, () => this.#meet(dialler, lane)),
+        isWanted: () => true,
+      });
+      this.#diallers.push(dialler);
+      dialler.start();
+    }
   }
 
   send(peer: NodeId, lane: Lane, kind: number, parts: readonly Uint8Array[]): boolean {

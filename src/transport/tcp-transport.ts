@@ -30,14 +30,8 @@ import {
 } from './handshake.ts';
 import { SecretVerdict } from './secret-verdict.ts';
 import { TcpConnection, type ConnectionOwner, type Ending, type Party } from './tcp-connection.ts';
-import type { Lane, Transport, TransportEvents } from './transport.ts';
+import type { Address, Lane, Transport, TransportEvents } from './transport.ts';
 import { WarningBudget } from './warning-budget.ts';
-
-export interface Address {
-  /** A name or an IP address; a name is resolved at each connect. */
-  readonly host: string;
-  readonly port: number;
-}
 
 export interface TcpTransportLimits {
   /** One frame's payload, sent or received. Holds Redis's largest value (512 MB) and what is around it. */
@@ -101,6 +95,7 @@ class FramedTcpTransport implements TcpTransport, ConnectionOwner {
     control: new Map(),
     data: new Map(),
   };
+  readonly #peers: Map<NodeId, Address>;
   readonly #diallers: Dialler[] = [];
   readonly #dialled: Map<TcpConnection, Dialler> = new Map();
   /** Accepted and not through the handshake, oldest first. */
@@ -114,6 +109,7 @@ class FramedTcpTransport implements TcpTransport, ConnectionOwner {
   constructor(options: TcpTransportOptions) {
     this.#options = options;
     this.#limits = { ...defaultLimits, ...options.limits };
+    this.#peers = new Map(options.peers);
     const others = [...options.peers.keys()].filter((peer) => peer !== options.self);
     this.#secrets = new SecretVerdict(others.length);
     this.#warnings = new WarningBudget(options.logger);
@@ -128,7 +124,7 @@ class FramedTcpTransport implements TcpTransport, ConnectionOwner {
 
   async start(events: TransportEvents): Promise<void> {
     assert(this.#events === undefined, 'a transport is started once');
-    const { listen, secret, peers, self } = this.#options;
+    const { listen, secret } = this.#options;
     if (listen !== undefined && !secret && !isLoopback(listen.host)) {
       const reason = `peer address ${place(listen)} can be reached from outside, but there is no clusterSecret: set the same clusterSecret on all nodes, or listen on 127.0.0.1`;
       throw new NodeError('config-invalid', reason);
@@ -139,13 +135,16 @@ class FramedTcpTransport implements TcpTransport, ConnectionOwner {
       await this.#closeServer();
       return;
     }
-    for (const peer of peers.keys()) {
-      if (peer === self) continue;
-      const isMine = peer < self || listen === undefined;
-      const lanes: readonly DialledLane[] = isMine ? ['control', 'data'] : ['probe'];
-      for (const lane of lanes) this.#startDialler(peer, lane);
-    }
+    for (const peer of this.#peers.keys()) this.#meet(peer);
     this.#tickLater();
+  }
+
+  addPeers(peers: ReadonlyMap<NodeId, Address>): void {
+    for (const [peer, address] of peers) {
+      if (this.#peers.has(peer)) continue;
+      this.#peers.set(peer, address);
+      if (this.#events !== undefined && !this.#isClosed) this.#meet(peer);
+    }
   }
 
   send(peer: NodeId, lane: Lane, kind: number, parts: readonly Uint8Array[]): boolean {
@@ -272,6 +271,14 @@ class FramedTcpTransport implements TcpTransport, ConnectionOwner {
     oldest.destroy('too many connections without a handshake');
   }
 
+  #meet(peer: NodeId): void {
+    const { self, listen } = this.#options;
+    if (peer === self) return;
+    const isMine = peer < self || listen === undefined;
+    const lanes: readonly DialledLane[] = isMine ? ['control', 'data'] : ['probe'];
+    for (const lane of lanes) this.#startDialler(peer, lane);
+  }
+
   #startDialler(peer: NodeId, lane: DialledLane): void {
     const { timers, random } = this.#options;
     const dialler: Dialler = new Dialler({
@@ -288,7 +295,7 @@ class FramedTcpTransport implements TcpTransport, ConnectionOwner {
 
   #dial(dialler: Dialler): void {
     const { peer: expected, lane } = dialler;
-    const address = this.#options.peers.get(expected);
+    const address = this.#peers.get(expected);
     if (address === undefined) {
       dialler.ended();
       return;

@@ -18,6 +18,13 @@
 
 import type { ClusterId, MemberId, NodeId } from '../base/ids.ts';
 
+/** Where a peer listens. */
+export interface Address {
+  /** A name or an IP address; a name is resolved at each connect. */
+  readonly host: string;
+  readonly port: number;
+}
+
 export type Lane = 'control' | 'data';
 
 /** What each side says first, and the other verifies. */
@@ -65,6 +72,8 @@ export interface Transport {
   isConnected(peer: NodeId, lane: Lane): boolean;
   /** Bytes that wait in the lane's queue and socket. */
   queuedBytes(peer: NodeId, lane: Lane): number;
+  /** Meets those among them that are new as if they had been there from the start. An address that is known stays. */
+  addPeers(peers: ReadonlyMap<NodeId, Address>): void;
   /** Closes everything; no event is called afterwards. */
   close(): Promise<void>;
 }

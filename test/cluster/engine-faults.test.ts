@@ -103,7 +103,7 @@ test('a leader that leaves gives leadership to a voter whose engine is well', as
     assert.ok(first !== undefined && second !== undefined);
     scene.engine(first).break();
     await cluster.advance(200);
-    former.member.handOver();
+    former.member.placer.handOver();
     assert.equal(await cluster.untilLedByAnother(former), second);
     scene.engine(first).mend();
     await cluster.advance(200);
@@ -118,9 +118,9 @@ test('who is elected while its engine is unwell gives leadership on', async () =
   assert.ok(unwell !== undefined && well !== undefined);
   await cluster.write(well, 'SET k v');
   scene.engine(unwell).break();
-  former.member.handOver();
+  former.member.placer.handOver();
   former.crash();
-  unwell.member.handOver();
+  unwell.member.placer.handOver();
   // Whoever was elected first, in the end it is the one that can serve.
   await cluster.until('it serves', () => cluster.findLeader() === well);
   assert.equal(await cluster.read(unwell, 'GET k'), '$1\r\nv');
@@ -297,7 +297,7 @@ test('a command that has to be resolved takes effect once, whatever is sent agai
   for (let turn = 0; turn < 100; turn++) {
     calls.push(follower.log('APPEND a ?'));
     if (turn % 20 === 7) cluster.network.disconnect(cluster.leader().id, follower.id);
-    if (turn === 50) cluster.leader().member.handOver();
+    if (turn === 50) cluster.leader().member.placer.handOver();
     await cluster.advance(turn % 3 === 0 ? 5 : 0);
   }
   await cluster.until('all are answered', () => calls.every(({ isReplied }) => isReplied));

@@ -96,7 +96,7 @@ test('the groups of a node are one after the other in the log, whatever is sent 
   for (let turn = 0; turn < 200; turn++) {
     calls.push(follower.log(`APPEND order ${String(turn).padStart(3, '0')},`));
     if (turn % 20 === 7) cluster.network.disconnect(cluster.leader().id, follower.id);
-    if (turn === 100) cluster.leader().member.handOver();
+    if (turn === 100) cluster.leader().member.placer.handOver();
     await cluster.advance(turn % 3 === 0 ? 5 : 0);
   }
   await cluster.until('all are answered', () => calls.every(({ isReplied }) => isReplied));

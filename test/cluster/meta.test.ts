@@ -18,7 +18,15 @@ import { VirtualCluster } from '../support/virtual-cluster.ts';
 const formed = (id: string, shards = 4): MetaState => ({
   version: 1,
   clusterId: clusterId(id.repeat(32)),
-  members: [{ nodeId: nodeId(1), memberId: memberId('00000000000000aa') }],
+  members: [
+    {
+      nodeId: nodeId(1),
+      memberId: memberId('00000000000000aa'),
+      role: 'voter',
+      address: { host: 'h', port: 1 },
+    },
+  ],
+  removed: [],
   shardMap: initialShardMap(shards),
   engine: 'memory',
   namespaces: [],
@@ -205,7 +213,11 @@ test('all nodes learn the shard map and who formed the cluster from the meta gro
     assert.equal(node.member.shards, 16);
     assert.deepEqual(node.member.meta, first.member.meta);
     assert.equal(node.member.meta?.clusterId, node.identity?.clusterId);
-    assert.deepEqual(node.member.meta?.members, node.identity?.members);
+    const voters = node.identity?.members.map((member) => {
+      const address = { host: '', port: 0 };
+      return { ...member, address, role: 'voter' };
+    });
+    assert.deepEqual(node.member.meta?.members, voters);
   }
 });
 
@@ -225,7 +237,7 @@ test('a node that stops in good order gives its leaderships away first: nobody w
   const node = cluster.leader();
   let isDone = false;
   for (let step = 0; step < 20 && !isDone; step++) {
-    isDone = !node.member.handOver();
+    isDone = !node.member.placer.handOver();
     await cluster.advance(20);
   }
   assert.ok(isDone);

@@ -120,7 +120,7 @@ test('after TimeoutNow has left, no read is answered under the lease', async () 
     if (typeOf(frame) === 'MsgTimeoutNow') isSent = true;
   };
   cluster.delayMs = () => 100;
-  leader.member.handOver();
+  leader.member.placer.handOver();
   await cluster.until('TimeoutNow leaves', () => isSent);
   const call = leader.read('GET k');
   await cluster.advance(10);

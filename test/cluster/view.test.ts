@@ -11,7 +11,15 @@ function stateOf(version: number, shards = 2, cluster = ours): MetaState {
   return {
     version,
     clusterId: cluster,
-    members: [{ nodeId: nodeId(1), memberId: memberId('0'.repeat(16)) }],
+    members: [
+      {
+        nodeId: nodeId(1),
+        memberId: memberId('0'.repeat(16)),
+        role: 'voter',
+        address: { host: 'h', port: 1 },
+      },
+    ],
+    removed: [],
     shardMap: initialShardMap(shards),
     engine: 'memory',
     namespaces: [],

@@ -11,13 +11,13 @@ import { namespace } from '../../sidecar/cli/namespace.ts';
 import { namespaceHelp } from '../../sidecar/cli/help.ts';
 import { serveHttp } from '../../sidecar/http.ts';
 import { UsageError } from '../../sidecar/usage-error.ts';
-import { NodeError, type NamespaceChange, type NamespaceOutcome } from '../../src/index.ts';
+import { NodeError, type NamespaceChange, type ChangeOutcome } from '../../src/index.ts';
 
 const token = 'a-long-token';
 
 class FakeNode implements AdminNode {
   readonly changes: NamespaceChange[] = [];
-  outcome: () => Promise<NamespaceOutcome> = () => Promise.resolve({ kind: 'changed' });
+  outcome: () => Promise<ChangeOutcome> = () => Promise.resolve({ kind: 'changed' });
 
   namespaces(): ReturnType<AdminNode['namespaces']> {
     return [
@@ -27,10 +27,14 @@ class FakeNode implements AdminNode {
     ];
   }
 
-  changeNamespaces(change: NamespaceChange): Promise<NamespaceOutcome> {
+  changeNamespaces(change: NamespaceChange): Promise<ChangeOutcome> {
     this.changes.push(change);
     return this.outcome();
   }
+
+  members = (): undefined => undefined;
+  changeMembers = (): never => assert.fail('nobody asks for other members');
+  transferLeadership = (): never => assert.fail('nobody asks for another leader');
 }
 
 interface Scene {

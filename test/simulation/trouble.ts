@@ -73,7 +73,7 @@ const troubles: readonly Trouble[] = [
     share: 2,
     name: 'hand over',
     harm: (_cluster, node) => {
-      if (node.isReady && !node.isPaused) node.member.handOver();
+      if (node.isReady && !node.isPaused) node.member.placer.handOver();
     },
   },
   {

@@ -15,6 +15,8 @@ import type { Engine } from '../../src/engine/engine.ts';
 import type { GroupWrite } from '../../src/log/log.ts';
 import type { ReplicaSettings } from '../../src/replica/settings.ts';
 import { replicaSettings } from '../../src/replica/settings.ts';
+import { commandMembers, type MemberCommand } from '../../src/members.ts';
+import type { ChangeOutcome } from '../../src/meta-change.ts';
 import type { Namespace } from '../../src/shard/namespace.ts';
 import { MemoryNetwork } from '../../src/transport/memory-transport.ts';
 import type { Lane } from '../../src/transport/transport.ts';
@@ -54,8 +56,9 @@ export class VirtualCluster {
   readonly network: MemoryNetwork;
   readonly random: Random;
   readonly shards: number;
-  readonly nodes: readonly VirtualNode[];
+  readonly nodes: VirtualNode[];
   readonly proxies: readonly VirtualProxy[];
+  readonly #makeNode: (id: NodeId, members: readonly NodeId[]) => VirtualNode;
   /** How long a frame travels, ms; 0 is until the end of the turn. */
   delayMs: (from: NodeId, to: NodeId, lane: Lane) => number = () => 0;
   /** How long a write takes, ms. */
@@ -83,26 +86,25 @@ export class VirtualCluster {
       clockDriftMs: 20,
       reads,
     });
-    this.nodes = members.map(
-      (id) =>
-        new VirtualNode({
-          id,
-          members,
-          shards,
-          settings,
-          namespaces: options.namespaces ?? [],
-          commandTimeoutMs,
-          time: this.time,
-          network: this.network,
-          seed: () => randomInteger(this.random, 0, 2 ** 31),
-          diskMs: () => this.diskMs(id),
-          onSend: (frame) => this.onSend(frame),
-          fate: (frame) => this.fate(frame),
-          onDurable: (node, writes) => this.onDurable(node, writes),
-          wrapEngine: (create, shard, timers) =>
-            options.wrapEngine?.(create, id, shard, timers) ?? create(),
-        }),
-    );
+    this.#makeNode = (id, known) =>
+      new VirtualNode({
+        id,
+        members: known,
+        shards,
+        settings,
+        namespaces: options.namespaces ?? [],
+        commandTimeoutMs,
+        time: this.time,
+        network: this.network,
+        seed: () => randomInteger(this.random, 0, 2 ** 31),
+        diskMs: () => this.diskMs(id),
+        onSend: (frame) => this.onSend(frame),
+        fate: (frame) => this.fate(frame),
+        onDurable: (node, writes) => this.onDurable(node, writes),
+        wrapEngine: (create, shard, timers) =>
+          options.wrapEngine?.(create, id, shard, timers) ?? create(),
+      });
+    this.nodes = members.map((id) => this.#makeNode(id, members));
     this.proxies = Array.from(
       { length: options.proxies ?? 0 },
       (_, place) =>
@@ -116,6 +118,33 @@ export class VirtualCluster {
           onSend: (frame) => this.onSend(frame),
         }),
     );
+  }
+
+  /** One node more, that waits to be added; it is not started. */
+  join(): VirtualNode {
+    const id = nodeId(this.nodes.length + 1);
+    const node = this.#makeNode(id, [...this.nodes.map((other) => other.id), id]);
+    node.isJoining = true;
+    this.nodes.push(node);
+    return node;
+  }
+
+  /** As `outrigger member` at `node`. */
+  command(node: VirtualNode, command: MemberCommand): Promise<ChangeOutcome> {
+    const outcome = commandMembers(node, command);
+    this.time.promised();
+    return outcome;
+  }
+
+  /** The same, which must be done; of two at once one is told to try again. */
+  async changed(node: VirtualNode, command: MemberCommand): Promise<void> {
+    for (;;) {
+      let outcome: ChangeOutcome | undefined;
+      void this.command(node, command).then((said) => (outcome = said));
+      await this.until(`${command.kind} ${command.nodeId} is logged`, () => outcome !== undefined);
+      if (outcome?.kind === 'changed') return;
+      assert.match(outcome?.reason ?? '', /try again/);
+    }
   }
 
   node(id: number): VirtualNode {

@@ -83,6 +83,8 @@ interface Life {
 const now: readonly number[] = [0];
 /** Kinds up to here belong to the replicas. */
 const raftKindMax = 15;
+/** The simulated network needs none. */
+const nowhere = { host: '', port: 0 };
 const wallStartMs = 1_700_000_000_000;
 /** How long a node that must stop leaves its peers to hear why. */
 const lastWordsMs = 500;
@@ -95,6 +97,8 @@ export class VirtualNode {
   shards: number;
   settings: ReplicaSettings;
   namespaces: readonly Namespace[];
+  /** An empty directory waits to be added to a cluster. */
+  isJoining = false;
   wallOffsetMs = 0;
   /** How fast its monotonic clock runs, from the next start on. */
   clockRate = 1;
@@ -138,7 +142,7 @@ export class VirtualNode {
 
   get member(): Member {
     const member = this.#life?.member;
-    assert.ok(member !== undefined, `node ${this.id} is up`);
+    assert.ok(member !== undefined, `node ${this.id} is up: ${this.failure?.message ?? ''}`);
     return member;
   }
 
@@ -146,6 +150,15 @@ export class VirtualNode {
     const formation = this.#life?.formation;
     assert.ok(formation !== undefined, `node ${this.id} is up`);
     return formation;
+  }
+
+  // What `Membership` asks.
+  candidates(): ReturnType<Formation['candidates']> {
+    return this.formation.candidates();
+  }
+
+  isConnected(node: NodeId): boolean {
+    return this.#life?.transport?.isConnected(node, 'data') ?? false;
   }
 
   get isReady(): boolean {
@@ -316,6 +329,10 @@ export class VirtualNode {
       members: this.members,
       shards: this.shards,
       engine: 'memory',
+      address: nowhere,
+      isJoining: this.isJoining,
+      table: () => life.member?.meta,
+      isGone: (node) => life.member?.placer.isGone(node) ?? false,
       namespaces: this.namespaces,
       save: (next) => log.saveIdentity(next),
       newClusterId: () => clusterId(hex(32)),
@@ -327,6 +344,7 @@ export class VirtualNode {
         this.#startMember(life, formed);
       },
       onFatal: (error) => this.#fail(life, error),
+      onRemoved: () => this.#fail(life, new NodeError('removed', 'removed')),
       onDisagreement: (error) => {
         const { time } = this.#options;
         time.timersOf(life.process).after(lastWordsMs, () => this.#fail(life, error));
@@ -369,6 +387,7 @@ export class VirtualNode {
       random,
       settings,
       commandTimeoutMs,
+      addresses: new Map(this.members.map((id) => [id, nowhere])),
       engineName: 'memory',
       namespaces: this.namespaces,
       makeEngine: (shard) => {
@@ -377,6 +396,7 @@ export class VirtualNode {
         life.engines[shard] = engine;
         return engine;
       },
+      onMembers: () => life.formation?.membersChanged(),
       onFailed: (error) => this.#fail(life, error),
     });
   }
@@ -464,6 +484,7 @@ export class VirtualNode {
       },
       isConnected: (peer, lane) => transport.isConnected(peer, lane),
       queuedBytes: (peer, lane) => transport.queuedBytes(peer, lane),
+      addPeers: (peers) => transport.addPeers(peers),
       close: () => transport.close(),
     };
   }

@@ -94,6 +94,7 @@ export class VirtualProxy {
         },
         isConnected: (peer, lane) => transport.isConnected(peer, lane),
         queuedBytes: (peer, lane) => transport.queuedBytes(peer, lane),
+        addPeers: (peers) => transport.addPeers(peers),
         close: () => transport.close(),
       },
       clock: { monotonicMs: () => time.nowMs - bornMs, wallMs: () => 0 },

@@ -7,12 +7,11 @@ import { seededRandom } from '../../src/base/random.ts';
 import type { Timers } from '../../src/base/clock.ts';
 import {
   createTcpTransport,
-  type Address,
   type TcpTransport,
   type TcpTransportLimits,
   type TcpTransportOptions,
 } from '../../src/transport/tcp-transport.ts';
-import type { Lane, Transport } from '../../src/transport/transport.ts';
+import type { Address, Lane, Transport } from '../../src/transport/transport.ts';
 import type { TransportHarness } from '../contract/transport.ts';
 import { machineSystem } from '../../src/system.ts';
 import { TcpRelay } from './tcp-relay.ts';
