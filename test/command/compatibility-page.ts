@@ -37,6 +37,8 @@ const closing = `## Details
 - Options that are newer than Redis 7.0 are handed on to the fronted Redis, so all members' Redis must be of one version. Where options change the form of a reply, clients of RESP3
   see the types of 7.0.
 - SORT with ALPHA compares by the locale of the fronted Redis; give all members' Redis the same.
+- A cursor of SCAN, HSCAN, SSCAN or ZSCAN belongs to the Redis that gave it. Where another one answers the next call (the leader has changed, or reads are below strong), the walk
+  starts again: elements come twice, and none is missed.
 - Idle times of keys, consumers and deliveries are each replica's own.
 `;
 
