@@ -5,12 +5,15 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import fc from 'fast-check';
 import { fitsArity, lookupCommand } from '../../../src/command/table.ts';
 import type { EngineCommand } from '../../../src/engine/engine.ts';
 import { casesOf } from '../../differential/cases.ts';
+import { compareSequence, sequenceOf } from '../../differential/sequence.ts';
 import { compareCase } from '../../differential/suite.ts';
 import { connectTarget } from '../../differential/target.ts';
 import type { Target } from '../../differential/target.ts';
+import { anyCommand } from '../../differential/typed-generator.ts';
 import { encode } from '../../support/commands.ts';
 import { startRedis } from '../../support/redis-server.ts';
 import type { RedisServer } from '../../support/redis-server.ts';
@@ -76,6 +79,9 @@ class TranslatedTarget implements Target {
   }
 }
 
+/** How many random ones are run. */
+const sequences = 100;
+
 /** Lines that set deadlines which a fronted Redis cannot store. */
 const tooLate: ReadonlySet<string> = new Set([
   'EXPIREAT a 9223372036854775',
@@ -106,4 +112,15 @@ describe('a Redis that gets the translation answers as one that gets the command
     const possible = lines.filter((line) => !tooLate.has(line));
     test(name, () => compareCase(possible, { ours, theirs }));
   }
+
+  test('after any sequence of commands', async (t) => {
+    const seed = Number(process.env['FAST_CHECK_SEED'] ?? Date.now() % 2 ** 31);
+    t.diagnostic(`seed ${seed}`);
+    await fc.assert(
+      fc.asyncProperty(sequenceOf(anyCommand), (commands) =>
+        compareSequence(commands, { ours, theirs }, 'redis'),
+      ),
+      { seed, numRuns: sequences },
+    );
+  });
 });
