@@ -8,11 +8,12 @@
  * answered together it names the earliest, so a lease can only be too short.
  */
 
-import type { Clock } from '../base/clock.ts';
+import type { Clock, Timers } from '../base/clock.ts';
 import { term, type GroupId, type NodeId } from '../base/ids.ts';
 import type { Message } from '../raft/message.ts';
 import type { Lane, Transport } from '../transport/transport.ts';
 import type { WallClocks } from './cluster-time.ts';
+import { CommitNews } from './commit-news.ts';
 import {
   decodeAnswers,
   decodeHeartbeats,
@@ -41,11 +42,13 @@ export class Peers {
   readonly #promiseMs: number;
   readonly #replicaOf: (group: GroupId) => Replica | undefined;
   readonly #gathered = new Map<NodeId, Gathered>();
+  readonly #news: CommitNews;
 
   constructor(options: {
     readonly self: NodeId;
     readonly transport: Pick<Transport, 'send'>;
     readonly clock: Clock;
+    readonly timers: Timers;
     readonly walls: WallClocks;
     /** How long this node grants no vote after a heartbeat; whole ms. */
     readonly promiseMs: number;
@@ -57,9 +60,13 @@ export class Peers {
     this.#walls = options.walls;
     this.#promiseMs = options.promiseMs;
     this.#replicaOf = options.replicaOf;
+    this.#news = new CommitNews({
+      timers: options.timers,
+      send: ({ group, message }) => this.#sendNow(group, message),
+    });
   }
 
-  /** Sends a message of a group: heartbeats and their answers at `flush`, others at once. */
+  /** Sends a message of a group: heartbeats and their answers at `flush`, appends without entries a moment later, others at once. */
   send(group: GroupId, sent: Message): void {
     switch (sent.type) {
       case 'MsgHeartbeat':
@@ -72,14 +79,17 @@ export class Peers {
           isWell: this.#replicaOf(group)?.isEngineWell ?? false,
         });
         return;
+      case 'MsgApp':
+        if (!this.#news.take(group, sent)) this.#sendNow(group, sent);
+        return;
       default:
-        this.#transport.send(
-          sent.to,
-          laneOf(sent),
-          frameKind.raft,
-          encodeRaft({ group, message: sent }),
-        );
+        this.#sendNow(group, sent);
     }
+  }
+
+  #sendNow(group: GroupId, sent: Message): void {
+    const frame = encodeRaft({ group, message: sent });
+    this.#transport.send(sent.to, laneOf(sent), frameKind.raft, frame);
   }
 
   /** Sends what was gathered; called at the end of each turn. */

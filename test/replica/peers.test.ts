@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { groupId, index, nodeId, term, type GroupId } from '../../src/base/ids.ts';
-import { message, type Message } from '../../src/raft/message.ts';
+import { message, type Entry, type Message } from '../../src/raft/message.ts';
 import { WallClocks } from '../../src/replica/cluster-time.ts';
 import {
   decodeAnswers,
@@ -17,6 +17,7 @@ import type { Lane } from '../../src/transport/transport.ts';
 
 const self = nodeId(1);
 const peer = nodeId(2);
+const entry: Entry = { type: 'normal', index: index(1), term: term(3), data: new Uint8Array(1) };
 
 interface Sent {
   readonly to: number;
@@ -29,6 +30,8 @@ interface Sent {
 class Scene {
   nowMs = 1_000;
   readonly sent: Sent[] = [];
+  /** What was put off. */
+  readonly due: (() => void)[] = [];
   readonly stepped: string[] = [];
   readonly answeredMs: number[] = [];
   readonly wellness: boolean[] = [];
@@ -46,6 +49,14 @@ class Scene {
         },
       },
       clock,
+      timers: {
+        after: (_delayMs, call) => {
+          this.due.push(call);
+          return { cancel: () => undefined };
+        },
+        soon: () => assert.fail('nothing is left for a turn'),
+        endOfTurn: () => assert.fail('nothing is left for the end of a turn'),
+      },
       walls: new WallClocks({ clock, self }),
       promiseMs: 441,
       replicaOf: (group) => this.#replica(group),
@@ -159,11 +170,28 @@ test('appends and their answers go by the data lane, votes by the control lane, 
     'MsgPreVoteResp',
     'MsgTimeoutNow',
   ] as const) {
-    scene.peers.send(groupId(1), message({ type, to: peer, from: self, term: term(3) }));
+    const entries = type === 'MsgApp' ? [entry] : [];
+    scene.peers.send(groupId(1), message({ type, to: peer, from: self, term: term(3), entries }));
   }
   assert.deepEqual(
     scene.sent.map(({ lane }) => lane),
     ['data', 'data', 'control', 'control', 'control'],
+  );
+});
+
+test('an append without entries is put off, and one with entries replaces it', () => {
+  const scene = new Scene();
+  const append = { type: 'MsgApp', to: peer, from: self, term: term(3) } as const;
+  scene.peers.send(groupId(1), message(append));
+  scene.peers.flush();
+  assert.equal(scene.sent.length, 0);
+  scene.peers.send(groupId(1), message({ ...append, entries: [entry] }));
+  assert.equal(scene.sent.length, 1);
+  scene.peers.send(groupId(1), message(append));
+  for (let due = scene.due.shift(); due !== undefined; due = scene.due.shift()) due();
+  assert.deepEqual(
+    scene.sent.map(({ lane }) => lane),
+    ['data', 'data'],
   );
 });
 
