@@ -38,7 +38,10 @@ export interface Settings {
   }[];
   readonly bootstrap: 'new' | 'join' | 'existing';
   readonly shards: number;
-  readonly engine: 'memory';
+  readonly engine: 'memory' | 'redis';
+  readonly redisUrl: string;
+  readonly redisUser?: string | undefined;
+  readonly redisPassword?: string | undefined;
   readonly namespaces: readonly Namespace[];
   readonly storage: 'level' | 'memory';
   readonly dataDirectory?: string | undefined;
@@ -95,7 +98,32 @@ const configSchema = z.strictObject({
     .max(64)
     .default(nodeDefaults.shards)
     .describe('parts of the keyspace, fixed when the cluster forms'),
-  engine: z.enum(['memory']).default(nodeDefaults.engine).describe('where the data lives'),
+  engine: z
+    .enum(['memory', 'redis'])
+    .default(nodeDefaults.engine)
+    .describe(
+      'where the data lives, the same on all members: in this process, or in a Redis of its own',
+    ),
+  redisUrl: z
+    .string()
+    .min(1)
+    .default(nodeDefaults.redisUrl)
+    .describe('with engine redis: the Redis of this node alone')
+    .meta({ expects: 'redis://host:port, rediss://host:port or unix:/path', isSecret: true }),
+  redisUser: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('with engine redis: the user to log in as')
+    .meta({ expects: 'a name' }),
+  redisPassword: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'with engine redis: the password to log in with; better in the environment than as a flag',
+    )
+    .meta({ expects: 'a text', isSecret: true }),
   namespaces: z
     .array(z.unknown())
     .default([])

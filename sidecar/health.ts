@@ -12,6 +12,8 @@ export interface NodeHealth {
   readonly phase: 'starting' | 'forming' | 'joining' | 'running' | 'stopping';
   /** Undefined until the cluster has formed. */
   readonly shardCount: number | undefined;
+  /** Why a replica of this node can neither apply nor read; undefined where all can. */
+  readonly engineProblem: string | undefined;
 }
 
 export interface Metrics {
@@ -22,7 +24,7 @@ export interface Metrics {
 /**
  * - `/livez`: the event loop turns. 200 whenever it answers.
  * - `/startupz`: the log has been opened and read, the ports are open.
- * - `/readyz`: the node takes commands: its cluster has formed and it is not stopping.
+ * - `/readyz`: the node takes commands: its cluster has formed, the Redis it fronts is well, and it is not stopping.
  * - `/metrics`: Prometheus.
  */
 export function healthRoutes(health: () => NodeHealth, metrics: Metrics): HttpOptions['routes'] {
@@ -47,7 +49,7 @@ function started({ phase }: NodeHealth): Answer {
   return phase === 'starting' ? unavailable('starting: the log is being read') : ok;
 }
 
-function ready({ phase, shardCount }: NodeHealth): Answer {
+function ready({ phase, shardCount, engineProblem }: NodeHealth): Answer {
   switch (phase) {
     case 'starting':
       return unavailable('starting: the log is being read');
@@ -57,6 +59,7 @@ function ready({ phase, shardCount }: NodeHealth): Answer {
     case 'stopping':
       return unavailable('stopping');
     case 'running':
-      return shardCount === undefined ? unavailable('running: the shards are not known yet') : ok;
+      if (shardCount === undefined) return unavailable('running: the shards are not known yet');
+      return engineProblem === undefined ? ok : unavailable(`running: ${engineProblem}`);
   }
 }

@@ -162,6 +162,13 @@ const rows: readonly MetricRow[] = [
   },
   {
     kind: 'gauge',
+    name: 'outrigger_engine_well',
+    help: '1 where the replica of a shard can apply and read, 0 while its Redis cannot.',
+    labels: ['shard'],
+    read: ofShards(({ engineProblem }) => (engineProblem === undefined ? 1 : 0)),
+  },
+  {
+    kind: 'gauge',
     name: 'outrigger_cache_entries',
     help: 'Keys in the replicas of this node.',
     read: overShards(keysOf),

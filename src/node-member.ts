@@ -4,6 +4,7 @@
  * Order of life: open the log, raise the incarnation, form or recognise the cluster, bring up the replicas.
  */
 
+import { assert } from './base/assert.ts';
 import { NodeError } from './base/errors.ts';
 import {
   clusterId,
@@ -22,6 +23,7 @@ import type { Identity, Log } from './log/log.ts';
 import { createMemoryLog } from './log/memory-log.ts';
 import type { Membership } from './members.ts';
 import type { NodePart, PartSurroundings, PreparedPart } from './node-part.ts';
+import type { EngineMaker } from './node-redis.ts';
 import type { NodeConfig } from './node.ts';
 import { replicaSettings } from './replica/settings.ts';
 import type { System } from './system.ts';
@@ -35,8 +37,9 @@ export async function prepareMember(config: NodeConfig, system: System): Promise
   const log = await openLog(config);
   try {
     const identity = await startLife(config, log, system);
+    const makeEngine = await prepareEngines(config, system, identity);
     return {
-      make: (surroundings) => new MemberPart({ ...surroundings, log, identity }),
+      make: (surroundings) => new MemberPart({ ...surroundings, log, identity, makeEngine }),
       release: () => log.close(),
     };
   } catch (error) {
@@ -48,6 +51,7 @@ export async function prepareMember(config: NodeConfig, system: System): Promise
 interface MemberPartOptions extends PartSurroundings {
   readonly log: Log;
   readonly identity: Identity;
+  readonly makeEngine: EngineMaker;
 }
 
 class MemberPart implements NodePart {
@@ -135,7 +139,7 @@ class MemberPart implements NodePart {
   }
 
   #makeMember(): Member {
-    const { config, system, transport, identity, log, fail } = this.#options;
+    const { config, system, transport, identity, log, makeEngine, fail } = this.#options;
     const { clock, timers, random } = system;
     return new Member({
       nodeId: nodeId(config.nodeId),
@@ -151,7 +155,10 @@ class MemberPart implements NodePart {
       engineName: config.engine,
       namespaces: config.namespaces,
       addresses: addressesIn(config),
-      makeEngine: () => createMemoryEngine({ random, timers, latin1Slice }),
+      makeEngine: (shard) => {
+        assert(this.clusterId !== undefined, 'engines are made once the cluster has formed');
+        return makeEngine(shard, this.clusterId);
+      },
       onMembers: () => this.#formation.membersChanged(),
       onFailed: fail,
     });
@@ -193,6 +200,18 @@ class MemberPart implements NodePart {
 
 const addressesIn = ({ members }: NodeConfig): ReadonlyMap<NodeId, Address> =>
   new Map(members.map(({ id, host, port }) => [nodeId(id), { host, port }]));
+
+/** What fronts a Redis is loaded only where there is one. */
+async function prepareEngines(
+  config: NodeConfig,
+  system: System,
+  { memberId: member }: Identity,
+): Promise<EngineMaker> {
+  const { random, timers } = system;
+  if (config.engine === 'memory') return () => createMemoryEngine({ random, timers, latin1Slice });
+  const { prepareRedisEngines } = await import('./node-redis.ts');
+  return await prepareRedisEngines(config, system, member);
+}
 
 /** LevelDB is loaded only where it is used. */
 async function openLog(config: NodeConfig): Promise<Log> {

@@ -52,7 +52,13 @@ export interface NodeConfig {
   readonly bootstrap: 'new' | 'join' | 'existing';
   /** 1…64, fixed when the cluster forms. */
   readonly shards: number;
-  readonly engine: 'memory';
+  readonly engine: 'memory' | 'redis';
+  /** For `redis`: where the node's own Redis is, `redis://host:port`, `rediss://host:port` or `unix:/path`. */
+  readonly redisUrl: string;
+  readonly redisUser: string | undefined;
+  readonly redisPassword: string | undefined;
+  /** For `redis`: clears a Redis that is not this node's, once. */
+  readonly wipe: boolean;
   /** What the cluster begins with; afterwards `changeNamespaces` counts, and this no more. */
   readonly namespaces: readonly Namespace[];
   readonly storage: 'level' | 'memory';
@@ -87,6 +93,10 @@ export const nodeDefaults: Omit<NodeConfig, 'nodeId' | 'members' | 'peerPort'> =
   bootstrap: 'new',
   shards: 1,
   engine: 'memory',
+  redisUrl: 'redis://127.0.0.1:6380',
+  redisUser: undefined,
+  redisPassword: undefined,
+  wipe: false,
   namespaces: [],
   storage: 'level',
   dataDirectory: undefined,

@@ -72,6 +72,8 @@ export function startHelp(rows: readonly SettingRow[]): string {
 
   --config FILE
       a YAML or JSON file of settings; a flag wins over the environment, and that over the file
+  --wipe
+      with engine redis: clears a Redis that is not this node's, once; without it such a one is refused
 
 ${lines.join('')}`;
 }

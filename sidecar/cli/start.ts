@@ -33,18 +33,22 @@ export async function start(
   const { values, switches } = parseFlags(words, {
     command: 'start',
     valued: ['--config', ...rows.map(({ flag }) => flag)],
-    switches: ['--help', '-h'],
+    switches: ['--wipe', '--help', '-h'],
   });
-  if (switches.size > 0) {
+  if (switches.has('--help') || switches.has('-h')) {
     process.stdout.write(startHelp(rows));
     return;
   }
   const flags = new Map([...values].filter(([flag]) => flag !== '--config'));
   const file = values.get('--config');
-  await run(await loadConfig({ file, environment: process.env, flags }), giveUp);
+  const settings = await loadConfig({ file, environment: process.env, flags });
+  await run(settings, { wipe: switches.has('--wipe'), giveUp });
 }
 
-async function run(settings: Settings, giveUp: (error: NodeError) => void): Promise<void> {
+async function run(
+  settings: Settings,
+  { wipe, giveUp }: { readonly wipe: boolean; readonly giveUp: (error: NodeError) => void },
+): Promise<void> {
   const version = readVersion();
   const { role, members } = settings;
   const nodeId = settings.nodeId ?? drawProxyId();
@@ -69,6 +73,9 @@ async function run(settings: Settings, giveUp: (error: NodeError) => void): Prom
     nodeId,
     dataDirectory: settings.dataDirectory,
     clusterSecret: settings.clusterSecret,
+    redisUser: settings.redisUser,
+    redisPassword: settings.redisPassword,
+    wipe,
     logger,
     version,
     onFatal: (error) => {
@@ -116,10 +123,15 @@ async function servePorts(
 }
 
 function healthOf({ node, isStopping }: Running): NodeHealth {
-  if (isStopping) return { phase: 'stopping', shardCount: undefined };
-  if (node === undefined) return { phase: 'starting', shardCount: undefined };
+  const unknown = { shardCount: undefined, engineProblem: undefined };
+  if (isStopping) return { phase: 'stopping', ...unknown };
+  if (node === undefined) return { phase: 'starting', ...unknown };
   const { phase, shards } = node.status();
-  return { phase, shardCount: shards.length === 0 ? undefined : shards.length };
+  return {
+    phase,
+    shardCount: shards.length === 0 ? undefined : shards.length,
+    engineProblem: shards.find((shard) => shard.engineProblem !== undefined)?.engineProblem,
+  };
 }
 
 function statusOf({ node, isStopping }: Running, settings: Settings, version: string): object {

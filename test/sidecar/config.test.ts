@@ -60,6 +60,7 @@ test('what is not given has its default', async () => {
     bootstrap: 'new',
     shards: 1,
     engine: 'memory',
+    redisUrl: 'redis://127.0.0.1:6380',
     namespaces: [],
     storage: 'level',
     dataDirectory: '/data',
@@ -158,7 +159,7 @@ const refusals: readonly (readonly [given: Given, line: string])[] = [
     'shards (OUTRIGGER_SHARDS): "" is not a whole number from 1 to 64',
   ],
   [{ flags: { storage: 'disk' } }, 'storage (--storage): "disk" is not level or memory'],
-  [{ flags: { engine: 'mysql' } }, 'engine (--engine): "mysql" is not memory'],
+  [{ flags: { engine: 'mysql' } }, 'engine (--engine): "mysql" is not memory or redis'],
   [
     { flags: { 'cluster-secret': 'short' } },
     'clusterSecret (--cluster-secret): the value is not a text of at least 8 characters',

@@ -34,27 +34,36 @@ const probes: readonly (readonly [
   reason: string,
 ])[] = [
   [
-    { phase: 'starting', shardCount: undefined },
+    { phase: 'starting', shardCount: undefined, engineProblem: undefined },
     [200, 503, 503],
     'starting: the log is being read\n',
   ],
   [
-    { phase: 'forming', shardCount: undefined },
+    { phase: 'forming', shardCount: undefined, engineProblem: undefined },
     [200, 200, 503],
     "forming: the cluster's other members are awaited\n",
   ],
   [
-    { phase: 'joining', shardCount: undefined },
+    { phase: 'joining', shardCount: undefined, engineProblem: undefined },
     [200, 200, 503],
     "joining: the cluster's other members are awaited\n",
   ],
-  [{ phase: 'running', shardCount: 4 }, [200, 200, 200], 'ok\n'],
+  [{ phase: 'running', shardCount: 4, engineProblem: undefined }, [200, 200, 200], 'ok\n'],
   [
-    { phase: 'running', shardCount: undefined },
+    { phase: 'running', shardCount: 4, engineProblem: 'its Redis is away' },
+    [200, 200, 503],
+    'running: its Redis is away\n',
+  ],
+  [
+    { phase: 'running', shardCount: undefined, engineProblem: undefined },
     [200, 200, 503],
     'running: the shards are not known yet\n',
   ],
-  [{ phase: 'stopping', shardCount: undefined }, [200, 200, 503], 'stopping\n'],
+  [
+    { phase: 'stopping', shardCount: undefined, engineProblem: undefined },
+    [200, 200, 503],
+    'stopping\n',
+  ],
 ];
 
 for (const [health, statuses, reason] of probes)
@@ -74,7 +83,7 @@ for (const [health, statuses, reason] of probes)
   });
 
 test('metrics come in the type that Prometheus expects, also with a query', async (context) => {
-  const health: NodeHealth = { phase: 'running', shardCount: 1 };
+  const health: NodeHealth = { phase: 'running', shardCount: 1, engineProblem: undefined };
   const { port } = await serve(
     context,
     healthRoutes(() => health, metrics),

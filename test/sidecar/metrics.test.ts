@@ -21,7 +21,7 @@ const shard = (id: number, role: ShardStatus['role'], keys: number): ShardStatus
   voters: [],
   proposals: 13,
   leaderChanges: 2,
-  engineProblem: undefined,
+  engineProblem: id === 0 ? undefined : 'its Redis is away',
   databases: [
     { database: 0, keys, expires: 1 },
     { database: 5, keys: 1, expires: 0 },
@@ -94,6 +94,8 @@ test('every number that the node gives is there, under its name', async () => {
       'outrigger_commands_total{kind="read"} 30',
       'outrigger_commands_total{kind="rejected"} 5',
       'outrigger_commands_total{kind="write"} 40',
+      'outrigger_engine_well{shard="0"} 1',
+      'outrigger_engine_well{shard="1"} 0',
       'outrigger_memberlist_nodes{state="connected"} 1',
       'outrigger_memberlist_nodes{state="disconnected"} 1',
       'outrigger_raft_proposals_total{shard="0"} 13',

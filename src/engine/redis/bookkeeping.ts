@@ -37,6 +37,12 @@ const version = '1';
 export const ownerKey: string = `${reservedPrefix}owner`;
 export const markerKey = (shard: number): string => `${reservedPrefix}{${shard}}:marker`;
 export const batchesKey = (shard: number): string => `${reservedPrefix}{${shard}}:batches`;
+/** All of them. */
+export const ownKeys = (shards: number): string[] => [
+  ownerKey,
+  ...Array.from({ length: shards }, (_, shard) => [markerKey(shard), batchesKey(shard)]).flat(),
+];
+
 export const ownerText = ({ cluster, member }: Owner): string => `${version} ${cluster} ${member}`;
 
 /** Undefined where the text is none of ours. */

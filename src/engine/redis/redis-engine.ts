@@ -31,6 +31,7 @@ import { Batch } from './batch.ts';
 import { markerKey, type Marker } from './bookkeeping.ts';
 import type { Connections } from './connections.ts';
 import { digestOf } from './digest.ts';
+import { resolveCommand } from './effects.ts';
 import { keyspaceOf, type Info } from './inspection.ts';
 import { Line } from './line.ts';
 import { databases, type JoinedEngine, type RedisServer } from './redis-server.ts';
@@ -48,6 +49,8 @@ import { shiftMs } from './shift.ts';
 import { isUnwellError, shownError, Unwell } from './unwell.ts';
 import { walkKeys } from './walk.ts';
 
+/** What a read's reply is where its key's expiry is not in the log yet. */
+const due = 'due';
 /** Due keys removed by one entry, beside those its commands meet. */
 export const reclaimedPerEntry = 128;
 
@@ -58,6 +61,12 @@ interface Flight {
   readonly position: Applied;
   readonly done: () => void;
   hasLanded: boolean;
+}
+
+/** Requests in one database. */
+interface Look {
+  readonly database: number;
+  readonly requests: readonly string[];
 }
 
 /** A part of an entry, and the flush that follows it. */
@@ -121,11 +130,19 @@ export class RedisEngine implements Engine, JoinedEngine {
   }
 
   resolve(
-    _command: EngineCommand,
-    _timeMs: number,
+    command: EngineCommand,
+    timeMs: number,
     done: (logged: EngineCommand | undefined) => void,
   ): void {
-    done(undefined);
+    assert(this.#connections !== undefined, 'an engine resolves while it is well');
+    resolveCommand(
+      command,
+      timeMs,
+      (database, requests, read) => {
+        this.#lookAt([{ database, requests }], ([replies]) => read(replies));
+      },
+      done,
+    );
   }
 
   nextDeadlineMs(): number | undefined {
@@ -429,34 +446,41 @@ export class RedisEngine implements Engine, JoinedEngine {
     reads: readonly (Translated | 'due')[],
     done: Done,
   ): void {
+    const looks = reads.map((read, at) => ({
+      database: commands[at]?.database ?? 0,
+      requests: read === due ? [] : read.commands,
+    }));
+    this.#lookAt(looks, (replies) => {
+      done(reads.map((read, at) => (read === due ? due : read.reply(replies[at] ?? []))));
+    });
+  }
+
+  /** Sends requests on the read connection; `done` gets the replies to each look, where they are those of our data. */
+  #lookAt(looks: readonly Look[], done: (replies: readonly (readonly Reply[])[]) => void): void {
     let text = '';
     let count = 1;
     let database = 0;
-    const firsts = reads.map((read, at) => {
-      if (typeof read === 'string' || read.commands.length === 0) return 0;
-      const wanted = commands[at]?.database ?? 0;
-      if (wanted !== database) {
-        text += selectRequest(wanted);
-        count += 1;
-        database = wanted;
-      }
+    const select = (wanted: number): void => {
+      if (wanted === database) return;
+      text += selectRequest(wanted);
+      count += 1;
+      database = wanted;
+    };
+    const firsts = looks.map(({ database: wanted, requests }) => {
+      if (requests.length > 0) select(wanted);
       const first = count - 1;
-      text += read.commands.join('');
-      count += read.commands.length;
+      text += requests.join('');
+      count += requests.length;
       return first;
     });
-    if (database !== 0) {
-      text += selectRequest(0);
-      count += 1;
-    }
+    select(0);
     this.#markersRead += 1;
     this.#connections?.read.send(text + this.#markerRequest, count, (replies) => {
       if (!this.#isSound(replies)) return;
       done(
-        reads.map((read, at) => {
-          if (typeof read === 'string') return read;
+        looks.map(({ requests }, at) => {
           const first = firsts[at] ?? 0;
-          return read.reply(replies.slice(first, first + read.commands.length));
+          return replies.slice(first, first + requests.length);
         }),
       );
     });

@@ -9,13 +9,15 @@ import assert from 'node:assert/strict';
 import type { Logger } from '../../../src/base/logger.ts';
 import type { EngineCommand } from '../../../src/engine/engine.ts';
 import { redisAddress } from '../../../src/engine/redis/address.ts';
+import { ownKeys } from '../../../src/engine/redis/bookkeeping.ts';
 import { Memo } from '../../../src/engine/redis/memo.ts';
 import { RedisEngine } from '../../../src/engine/redis/redis-engine.ts';
 import { RedisServer } from '../../../src/engine/redis/redis-server.ts';
+import { Translator } from '../../../src/engine/redis/translate.ts';
+import { latin1Slice } from '../../../src/command/latin1.ts';
 import { machineSystem } from '../../../src/system.ts';
 import { commandOf } from '../../support/engine-driver.ts';
 import { FeedingHost } from '../../support/feeding-host.ts';
-import { plainTranslation } from './plain-translation.ts';
 
 export const cluster = '00112233445566778899aabbccddeeff';
 export const member = '0123456789abcdef';
@@ -47,7 +49,20 @@ export interface Join {
 export const shardOf = (key: string): number => Number(/^\d/.exec(key)?.[0] ?? 0);
 
 export async function joinRedis(options: JoinOptions): Promise<Join> {
-  const { clock, timers, randomBytes } = machineSystem(0);
+  const { engines, server, logged } = await createEngines(options);
+  const hosts = engines.map((engine, at) => {
+    return new FeedingHost(engine, options.after?.hosts[at]?.log);
+  });
+  const [host] = hosts;
+  assert.ok(host);
+  return { hosts, host, engines, server, logged, close: () => server.close() };
+}
+
+/** Engines that nobody has opened. */
+export async function createEngines(
+  options: JoinOptions,
+): Promise<Pick<Join, 'engines' | 'server' | 'logged'>> {
+  const { clock, timers, random, randomBytes } = machineSystem(0);
   const shards = options.shards ?? 1;
   const logged: string[] = [];
   const { url, user, password } = options;
@@ -65,14 +80,15 @@ export async function joinRedis(options: JoinOptions): Promise<Join> {
     ...(options.replyTimeoutMs === undefined ? {} : { replyTimeoutMs: options.replyTimeoutMs }),
   });
   const engines = Array.from({ length: shards }, (_, shard) => {
-    return new RedisEngine({ shard, server, translation: plainTranslation() });
+    const translation = new Translator({
+      ownsKey: shards === 1 ? undefined : (key) => shardOf(key) === shard,
+      reservedKeys: ownKeys(shards),
+      random,
+      latin1Slice,
+    });
+    return new RedisEngine({ shard, server, translation });
   });
-  const hosts = engines.map((engine, at) => {
-    return new FeedingHost(engine, options.after?.hosts[at]?.log);
-  });
-  const [host] = hosts;
-  assert.ok(host);
-  return { hosts, host, engines, server, logged, close: () => server.close() };
+  return { engines, server, logged };
 }
 
 function recordingLogger(logged: string[]): Logger {
