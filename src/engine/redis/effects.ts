@@ -111,7 +111,6 @@ interface Claim {
   readonly deliveredMs: Int64;
   /** All options but IDLE and TIME. */
   readonly options: readonly string[];
-  readonly isForced: boolean;
 }
 
 function resolveClaim({ text, args, timeMs, run, log }: Resolution): void {
@@ -153,14 +152,12 @@ function parseClaim(args: readonly string[], timeMs: number): Claim | undefined 
   const ids = args.slice(5, at);
   const options: string[] = [];
   let deliveredMs: Int64 = timeMs;
-  let isForced = false;
   for (; at < args.length; at += 1) {
     const word = args[at] ?? '';
     const next = args[at + 1];
     const name = option(word);
     if (name === 'force' || name === 'justid') {
       options.push(word);
-      isForced ||= name === 'force';
       continue;
     }
     if (next === undefined) return undefined;
@@ -174,7 +171,7 @@ function parseClaim(args: readonly string[], timeMs: number): Claim | undefined 
   }
   // As Redis has it: what cannot be means now.
   if (deliveredMs < 0 || deliveredMs > timeMs) deliveredMs = timeMs;
-  return { ids, minIdleMs, deliveredMs, options, isForced };
+  return { ids, minIdleMs, deliveredMs, options };
 }
 
 /** Redis reads numbers with blanks and a plus before them, too. */
@@ -185,14 +182,14 @@ const wholeId = (id: string): string => (id.includes('-') ? id : `${id}-0`);
 
 /** The ids that XCLAIM would not pass over: idle long enough, not pending, or of deleted entries, which it drops. */
 function idleIds(claim: Claim, found: readonly Reply[], clock: Clock): string[] {
-  const { ids, minIdleMs, deliveredMs, isForced } = claim;
+  const { ids, minIdleMs, deliveredMs } = claim;
   const claimedIdleMs = clock.timeMs - Number(deliveredMs);
   const claimed = new Set<string>();
   return ids.filter((id, place) => {
     const [pending] = elementsOf(found[2 * place] ?? '') ?? [];
     const isThere = (elementsOf(found[2 * place + 1] ?? '') ?? []).length > 0;
     const isPending = pending !== undefined;
-    if (!isThere || (!isPending && !isForced)) return true;
+    if (!isThere) return true;
     const idleMs = claimed.has(wholeId(id))
       ? claimedIdleMs
       : isPending
