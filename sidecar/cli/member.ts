@@ -26,7 +26,17 @@ export async function member(
 ): Promise<void> {
   const [verb = '--help', ...rest] = words;
   const isChange = verbs.includes(verb);
-  const [id = '--help', ...flagWords] = isChange ? rest : ['', ...rest];
+  if (!isChange && !['list', '--help', '-h'].includes(verb)) {
+    throw new UsageError(`member knows list, ${verbs.join(', ')}; see outrigger member --help`);
+  }
+  const [id = '', ...flagWords] = isChange ? rest : ['', ...rest];
+  if ([verb, ...rest].some((word) => word === '--help' || word === '-h')) {
+    outside.out(memberHelp);
+    return;
+  }
+  if (isChange && (id === '' || id.startsWith('-'))) {
+    throw new UsageError(`member ${verb} needs a node id; see outrigger member --help`);
+  }
   const { values, switches } = parseFlags(flagWords, {
     command: 'member',
     valued: [
@@ -34,26 +44,18 @@ export async function member(
       ...(isChange ? ['--token'] : []),
       ...(verb === 'transfer' ? ['--shard'] : []),
     ],
-    switches: ['--help', '-h', ...(isChange ? ['--no-wait'] : ['--json'])],
+    switches: isChange ? ['--no-wait'] : ['--json'],
   });
-  const asked = [verb, id, ...switches.keys()];
-  if (asked.includes('--help') || asked.includes('-h')) {
-    outside.out(memberHelp);
-    return;
-  }
   const admin = values.get('--admin') ?? adminPreset;
   if (verb === 'list') {
     const text = await ask(admin, { path: '/members' });
     outside.out(switches.has('--json') ? text : table(JSON.parse(text) as MemberList));
     return;
   }
-  if (!isChange) {
-    throw new UsageError(`member knows list, ${verbs.join(', ')}; see outrigger member --help`);
-  }
   const shard = values.get('--shard');
   const body = {
     [verb]: wholeNumber(id, 'a node id'),
-    ...(shard === undefined ? {} : { shard: wholeNumber(shard, '--shard') }),
+    ...(shard === undefined ? {} : { shard: wholeNumber(shard, 'a shard') }),
   };
   const token = tokenOf(values, outside.environment);
   await ask(admin, { path: '/members', action: { token, body } });

@@ -297,7 +297,7 @@ export class Formation {
     if (member.memberId === peer.memberId) return undefined;
     return fatal(
       `node ${peer.nodeId} is member ${member.memberId} of cluster ${cluster ?? ''}, but its data directory says ` +
-        `${peer.memberId}: it was wiped or exchanged; put the directory back: a member without it cannot come back, and the cluster goes on without it while a majority is left`,
+        `${peer.memberId}: it was wiped or exchanged; put the directory back, or remove the member (outrigger member remove) and add another under a new id`,
     );
   }
 

@@ -7,6 +7,7 @@ import { describe, test } from 'node:test';
 import { clusterId, memberId, nodeId, type NodeId } from '../../src/base/ids.ts';
 import { seededRandom, randomInteger } from '../../src/base/random.ts';
 import type {
+  Address,
   Hello,
   Lane,
   Refusal,
@@ -24,6 +25,8 @@ export interface NodeOptions {
 export interface TransportHarness {
   /** Makes a transport and starts it; a later one under the same id takes its address over. */
   start(options: NodeOptions, events: TransportEvents): Promise<Transport>;
+  /** Where a node is to be found, whether it runs or not. */
+  addressOf(node: NodeId): Address;
   /** Breaks every connection between two nodes. */
   breakConnections(one: NodeId, other: NodeId): void;
   /** What `from` sends to `to` on the lane does not arrive until `release`. */
@@ -185,6 +188,21 @@ function frameContract(check: Check, pair: Pair): void {
     assert.deepEqual(first.hellos, [second.hello(), second.hello()]);
     assert.deepEqual(second.hellos, [first.hello(), first.hello()]);
   });
+
+  check(
+    'a peer that is added later is met as if it had been there from the start',
+    async (harness) => {
+      const first = await new TestNode(one).start(harness, { members: [one] });
+      const second = await new TestNode(two).start(harness, { members: [two] });
+      const peers = new Map([one, two].map((node) => [node, harness.addressOf(node)]));
+      for (const node of [first, second]) node.transport.addPeers(peers);
+      await Promise.all([first.meets(two), second.meets(one)]);
+      second.transport.addPeers(peers);
+      assert(second.transport.send(one, 'data', 1, []));
+      await first.until(() => first.frames.length === 1);
+      assert.deepEqual([...first.connections].sort(), ['+2 control', '+2 data'], 'and only once');
+    },
+  );
 
   check('frames of a lane arrive whole, in order, and are never overwritten', async (harness) => {
     const seed = 20_260_401;

@@ -24,6 +24,7 @@ function memoryHarness(network: MemoryNetwork): TransportHarness {
       await transport.start(events);
       return transport;
     },
+    addressOf: () => ({ host: '', port: 0 }),
     breakConnections: (first, second) => network.disconnect(first, second),
     stall: (from, to, lane) => network.cut(from, to, lane),
     release: (from, to) => network.heal(from, to),

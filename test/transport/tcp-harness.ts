@@ -67,6 +67,7 @@ export async function tcpHarness(nodes: readonly NodeId[]): Promise<TransportHar
       relayOf(id).forward(transport.address()!.port);
       return transport;
     },
+    addressOf: (node) => ({ host, port: relayOf(node).port }),
     breakConnections: (one, other) =>
       one < other ? relayOf(one).breakLinks(other) : relayOf(other).breakLinks(one),
     stall: (from, to, lane) => sockets(from, to, lane).forEach((socket) => socket.pause()),
