@@ -2,7 +2,8 @@
  * The scripts that the fronted Redis runs for us. They are sent whole each time: a cache of scripts would be state that a Redis can lose.
  *
  * They are few and small: what a command and its reply cannot do because the next step depends on the data. Redis runs one in a few
- * microseconds. They decide by their arguments and the data alone, never by Redis's clock.
+ * microseconds. They decide by their arguments and the data alone, never by Redis's clock, and
+ * name each key that they change, or the change would look like somebody else's.
  */
 
 import { commandText } from './command-text.ts';
@@ -111,13 +112,16 @@ export const addAtTimeCommand = (
   timeMs: number,
 ): string => evaluation(addAtTime, [key], [String(timeMs), String(idAt + 1), ...args]);
 
-/** @param args - XREADGROUP's behind its name */
-export const readGroupAtTimeCommand = (
-  group: string,
-  consumer: string,
-  args: readonly string[],
-  timeMs: number,
-): string => evaluation(readGroupAtTime, [], [String(timeMs), group, consumer, ...args]);
+export interface GroupRead {
+  readonly group: string;
+  readonly consumer: string;
+  readonly keys: readonly string[];
+  /** XREADGROUP's arguments behind its name. */
+  readonly args: readonly string[];
+}
+
+export const readGroupAtTimeCommand = (read: GroupRead, timeMs: number): string =>
+  evaluation(readGroupAtTime, read.keys, [String(timeMs), read.group, read.consumer, ...read.args]);
 
 export const randomKeyCommand = (hiddenPrefix: string): string =>
   evaluation(randomKey, [], [hiddenPrefix]);

@@ -46,33 +46,36 @@ function ownIdAt(args: readonly string[]): number | undefined {
   return undefined;
 }
 
-interface GroupRead {
+interface Parsed {
   group: string;
   consumer: string;
   isWithoutAck: boolean;
+  keys: readonly string[];
   ids: readonly string[];
 }
 
 function xreadgroup(job: Job): Translated {
   const { args, draft } = job;
-  const read = groupRead(args);
+  const read = parse(args);
   // What nobody has to acknowledge is not noted as delivered.
   if (read === undefined || (read.isWithoutAck && read.ids.includes('>'))) return asIs(job);
   if (args.length > scriptArgumentsMax) return answer(job, tooLong('xreadgroup'));
-  const { group, consumer } = read;
-  const request = readGroupAtTimeCommand(group, consumer, args.slice(1), draft.timeMs);
+  const { group, consumer, keys } = read;
+  const groupRead = { group, consumer, keys, args: args.slice(1) };
+  const request = readGroupAtTimeCommand(groupRead, draft.timeMs);
   return draft.finish(draft.send(request), withNullArrays);
 }
 
 /** Undefined: wrong in a way that Redis refuses. */
-function groupRead(args: readonly string[]): GroupRead | undefined {
-  const found: GroupRead = { group: '', consumer: '', isWithoutAck: false, ids: [] };
+function parse(args: readonly string[]): Parsed | undefined {
+  const found: Parsed = { group: '', consumer: '', isWithoutAck: false, keys: [], ids: [] };
   let hasGroup = false;
   for (let at = 1; at < args.length; at += 1) {
     const word = option(args[at] ?? '');
     if (word === 'streams') {
       const count = (args.length - at - 1) / 2;
       if (!hasGroup || !Number.isInteger(count) || count === 0) return undefined;
+      found.keys = args.slice(at + 1, at + 1 + count);
       found.ids = args.slice(at + 1 + count);
       return found;
     }

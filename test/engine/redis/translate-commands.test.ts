@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { seededRandom } from '../../../src/base/random.ts';
 import { latin1Slice } from '../../../src/command/latin1.ts';
+import { CommandText } from '../../../src/engine/redis/command-text.ts';
 import { shiftMs } from '../../../src/engine/redis/shift.ts';
 import { Translator } from '../../../src/engine/redis/translate.ts';
 import type { TranslatorOptions } from '../../../src/engine/redis/job.ts';
@@ -39,6 +40,12 @@ const translator = (): Translator =>
 const open = async (options: Partial<TranslatorOptions> = {}): Promise<EngineDriver> =>
   EngineDriver.open(await TranslatedRedis.create(server.port, options));
 
+function argumentsOf(request: string): string[] {
+  const command = new CommandText();
+  command.parse(request);
+  return command.args();
+}
+
 const text = (line: string): string => Buffer.from(commandOf(line).bytes).toString('latin1');
 
 describe('what is sent', () => {
@@ -63,6 +70,23 @@ describe('what is sent', () => {
       assert.equal(reply(['$1\r\nx\r\n']), '$1\r\nx\r\n');
     });
   }
+
+  test('a script names the keys that it changes', () => {
+    const one = translator();
+    one.add(3, 'due', shiftMs + 1);
+    const [removal] = one.reclaim(timeMs, 10);
+    const sent = [
+      ...(removal?.commands ?? []),
+      ...one.write(commandOf('XADD s * f v'), { timeMs }).commands,
+      ...one.write(commandOf('XREADGROUP GROUP g c STREAMS s t > 0'), { timeMs }).commands,
+    ];
+    const named = sent.map((request) => {
+      const [name, , count, ...rest] = argumentsOf(request);
+      assert.equal(name, 'EVAL');
+      return rest.slice(0, Number(count));
+    });
+    assert.deepEqual(named, [['due'], ['s'], ['s', 't']]);
+  });
 
   test('a command on other keys than those with deadlines is passed as it is', () => {
     const one = translator();
