@@ -5,6 +5,7 @@
 import { NodeError } from './base/errors.ts';
 import type { Member } from './cluster/member.ts';
 import { encodeNamespaces } from './cluster/meta.ts';
+import type { Switch } from './front/upstream/switch.ts';
 import { submitMetaChange, type ChangeOutcome } from './meta-change.ts';
 import {
   hasSameName,
@@ -13,16 +14,21 @@ import {
   type Namespace,
   type NamespaceName,
 } from './shard/namespace.ts';
+import { NamespaceTable } from './shard/namespace-table.ts';
 
 export type NamespaceChange =
   /** Takes the place of the row of the same name, else comes behind all others; or stands at place `at`, from 1. */
   | { readonly kind: 'set'; readonly row: Namespace; readonly at: number | undefined }
   | { readonly kind: 'remove'; readonly name: NamespaceName };
 
-/** Rejects with a NodeError where it is not known whether the change was made, or no leader was found. */
+/**
+ * `whyNot` says why a change must not be made although it makes a table. Rejects with a NodeError where it is not known whether the change was
+ * made, or no leader was found.
+ */
 export async function changeNamespaces(
   member: Pick<Member, 'meta' | 'submitMeta'>,
   change: NamespaceChange,
+  whyNot: (change: Switch) => Promise<string | undefined>,
 ): Promise<ChangeOutcome> {
   const state = member.meta;
   if (state === undefined) {
@@ -30,6 +36,12 @@ export async function changeNamespaces(
   }
   const next = changed(state.namespaces, change);
   if (typeof next === 'string') return { kind: 'refused', reason: next };
+  const reason = await whyNot({
+    name: change.kind === 'set' ? change.row : change.name,
+    from: new NamespaceTable(state.namespaces),
+    to: new NamespaceTable(next),
+  });
+  if (reason !== undefined) return { kind: 'refused', reason };
   return await submitMetaChange(member, encodeNamespaces(state.version, next));
 }
 

@@ -13,6 +13,7 @@ import type { ShardStatus } from './cluster/cluster.ts';
 import { membersMax } from './cluster/placement.ts';
 import { createFront, type Front } from './front/front.ts';
 import type { FrontStatistics } from './front/statistics.ts';
+import { whyNotSwitch } from './front/upstream/switch.ts';
 import {
   commandMembers,
   listMembers,
@@ -280,7 +281,12 @@ export class OutriggerNode {
 
   /** Rejects with a NodeError: `in-doubt` where it may have been made, any other where it was not. */
   changeNamespaces(change: NamespaceChange): Promise<ChangeOutcome> {
-    return changeNamespaces(this.#part.cluster, change);
+    const { cluster } = this.#part;
+    const { commandTimeoutMs } = this.#config;
+    const { timers } = this.#system;
+    return changeNamespaces(cluster, change, (made) =>
+      whyNotSwitch(made, { cluster, timers, commandTimeoutMs }),
+    );
   }
 
   /** Who holds the data, as this node knows it; undefined where it is not a member. */

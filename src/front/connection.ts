@@ -20,6 +20,7 @@ import { protocolErrorReply } from './error-replies.ts';
 import type { FrontState } from './front-state.ts';
 import { formed, OrderQueue, type Slot } from './order-queue.ts';
 import { ShardOrder, type Path } from './shard-order.ts';
+import type { UpstreamLinks } from './upstream/pass.ts';
 
 /**
  * Commands of one connection without a reply: as many as make `unansweredBytes` of replies if they are like those before, within
@@ -42,9 +43,9 @@ const lingerMs = 1000;
 
 /**
  * Why the current command waits: the shards are not known, the cluster has too much pending, reads before it are unanswered,
- * too many replies are missing, DEBUG SLEEP.
+ * too many replies are missing, an upstream does not take more, DEBUG SLEEP.
  */
-export type Hold = 'not-ready' | 'full' | 'order' | 'unanswered' | 'asleep';
+export type Hold = 'not-ready' | 'full' | 'order' | 'unanswered' | 'upstream' | 'asleep';
 
 /** Takes the connection's current command. False: it waits, and `hold` has been called. */
 export type TakeCommand = (connection: Connection) => boolean;
@@ -53,6 +54,8 @@ export class Connection {
   readonly client: Client;
   readonly request: RequestDecoder;
   readonly shardOrder: ShardOrder = new ShardOrder();
+  /** Where commands pass through to; undefined until one does. */
+  upstreams: UpstreamLinks | undefined;
   /** Commands that have come in so far waited long enough for the cluster to form. */
   hasWaitedForShards = false;
   readonly #state: FrontState;
@@ -315,6 +318,7 @@ export class Connection {
   #closed(): void {
     this.#isClosed = true;
     this.#output = '';
+    this.upstreams?.close();
     this.#state.forget(this);
   }
 }

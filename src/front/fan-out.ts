@@ -32,6 +32,7 @@ import type { Shape } from './resp3.ts';
 import { submitPart, type PartOwner } from './part.ts';
 import { submitScan } from './scan.ts';
 import { countFailure } from './submissions.ts';
+import { upstreamsIn, walkUpstream } from './upstream/walk.ts';
 
 export interface FanOut {
   readonly spec: CommandSpec;
@@ -42,7 +43,9 @@ export interface FanOut {
 }
 
 interface Part {
-  readonly shard: ShardId;
+  /** Undefined where an upstream answers. */
+  readonly shard: ShardId | undefined;
+  readonly upstream?: string;
   readonly bytes: Uint8Array;
   /** Which of the command's keys its own are, in order. */
   readonly ordinals: readonly number[];
@@ -72,19 +75,26 @@ export function fanOut(command: FanOut): boolean {
 
 function partsForAll(command: FanOut): Part[] {
   const bytes = command.connection.request.commandBytes();
-  const { shards } = command.state.cluster;
-  return Array.from({ length: shards }, (_, shard) => ({
+  const { shards, namespaces } = command.state.cluster;
+  const ofShards = Array.from({ length: shards }, (_, shard) => ({
     shard: shardId(shard),
     bytes,
     ordinals: [],
   }));
+  const upstreams = upstreamsIn(namespaces, command.connection.client.database);
+  const ofUpstreams = upstreams.map((upstream) => {
+    return { shard: undefined, upstream, bytes, ordinals: [] };
+  });
+  return [...ofShards, ...ofUpstreams];
 }
 
 function submitParts(command: FanOut, parts: readonly Part[]): boolean {
   const { connection, state, spec } = command;
   const isWrite = spec.kind === 'write';
   const { shardOrder } = connection;
-  if (!parts.every(({ shard }) => shardOrder.mayBegin(shard, isWrite))) {
+  const mayBegin = ({ shard }: Part): boolean =>
+    shard === undefined || shardOrder.mayBegin(shard, isWrite);
+  if (!parts.every(mayBegin)) {
     connection.hold('order');
     return false;
   }
@@ -96,7 +106,11 @@ function submitParts(command: FanOut, parts: readonly Part[]): boolean {
   connection.expect(merge);
   const hasTtl = isWrite && state.cluster.namespaces.hasDefaultTtl;
   const keys = hasTtl ? keyIndexes(spec, connection.request) : [];
-  for (const [position, { shard, bytes, ordinals }] of parts.entries()) {
+  for (const [position, { shard, upstream = '', bytes, ordinals }] of parts.entries()) {
+    if (shard === undefined) {
+      walkUpstream({ spec, upstream, owner: merge, position, connection, state });
+      continue;
+    }
     submitPart({
       owner: merge,
       position,

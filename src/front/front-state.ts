@@ -38,7 +38,7 @@ export class FrontState {
   readonly turn: TurnList;
   /** May be changed by CONFIG SET. */
   maxClients: number;
-  readonly #commandTimeoutMs: number;
+  readonly commandTimeoutMs: number;
   readonly #connections = new Map<number, Connection>();
   #lastClientId = 0;
   #waitsForRoom: Connection[] = [];
@@ -53,7 +53,7 @@ export class FrontState {
     this.maxClients = options.maxClients;
     this.requestLimits = options.requestLimits;
     this.outputBytesMax = options.outputBytesMax;
-    this.#commandTimeoutMs = options.commandTimeoutMs;
+    this.commandTimeoutMs = options.commandTimeoutMs;
     this.turn = new TurnList(options.timers);
   }
 
@@ -94,7 +94,7 @@ export class FrontState {
   waitForShards(connection: Connection): void {
     connection.hold('not-ready');
     this.#waitsForShards.add(connection);
-    this.timers.after(this.#commandTimeoutMs, () => {
+    this.timers.after(this.commandTimeoutMs, () => {
       if (!this.#waitsForShards.delete(connection)) return;
       connection.hasWaitedForShards = true;
       connection.resume('not-ready');

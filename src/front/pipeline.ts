@@ -12,7 +12,7 @@ import { shardId, type ShardId } from '../base/ids.ts';
 import { keyIndexes } from '../command/keys.ts';
 import type { CommandSpec } from '../command/table.ts';
 import { errorReply } from '../resp/encoder.ts';
-import { Router } from '../shard/route.ts';
+import { routeOfWalk, Router } from '../shard/route.ts';
 import type { Slotter } from '../shard/slot.ts';
 import { accessOf, byLeader, byLog, weakeningOf, type Access } from './access.ts';
 import { Classifier } from './classify.ts';
@@ -24,6 +24,7 @@ import type { FrontState } from './front-state.ts';
 import { refusalOf } from './refusal.ts';
 import type { ServerCommands } from './server/commands.ts';
 import { CommandSubmission } from './submissions.ts';
+import { takeOff } from './upstream/pass.ts';
 
 const firstShard: ShardId = shardId(0);
 
@@ -54,6 +55,10 @@ export class Pipeline {
   take(connection: Connection): boolean {
     const spec = this.#classifier.classify(connection.request);
     if (typeof spec === 'string') return this.#reject(connection, spec);
+    if (this.#state.cluster.namespaces.hasOff) {
+      const isTaken = takeOff(spec, connection, this.#state);
+      if (isTaken !== undefined) return isTaken;
+    }
     switch (spec.kind) {
       case 'front':
         this.#state.statistics.commandsFront += 1;
@@ -84,6 +89,8 @@ export class Pipeline {
     const refusal = refusalOf(spec, request, router.shards, this.#frontsRedis);
     if (refusal !== undefined) return this.#reject(connection, errorReply(refusal));
     const isWrite = spec.kind === 'write';
+    const walk = cluster.namespaces.hasOff ? routeOfWalk(spec) : undefined;
+    if (walk !== undefined) return fanOut({ spec, route: walk, connection, state: this.#state });
     let shard = firstShard;
     if (router.shards > 1) {
       const route = router.route(spec, keyIndexes(spec, request), request);

@@ -47,8 +47,6 @@ const ttlMsMax = 2 ** 50;
 const redisPort = 6379;
 
 const levels: readonly ConsistencyLevel[] = ['strong', 'session', 'bounded', 'eventual', 'off'];
-/** Rows of others are refused, so that a table never promises what is not kept. */
-const builtLevels: readonly ConsistencyLevel[] = ['strong', 'session', 'bounded', 'eventual'];
 const keysOfRow = ['keys', 'database', 'level', 'boundMs', 'upstream', 'defaultTtlMs'];
 
 /** From JSON as configuration, operators and the meta group's log have it. */
@@ -83,7 +81,6 @@ export function parseNamespace(json: unknown): Parsed<Namespace> {
   if (unknown !== undefined) return invalid(`unknown key ${unknown}`);
   const level = levels.find((known) => known === row['level']);
   if (level === undefined) return invalid(`level must be one of ${levels.join(', ')}`);
-  if (!builtLevels.includes(level)) return invalid(`level ${level} is not built yet`);
   const { boundMs, upstream, defaultTtlMs } = row;
   if ((boundMs !== undefined) !== (level === 'bounded'))
     return invalid('boundMs belongs to level bounded, which needs it');

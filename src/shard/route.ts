@@ -72,6 +72,26 @@ const loneOnly: Route = {
   text: 'ERR this command needs a cluster with one shard (shards: 1)',
 };
 
+/** Of a command that walks the whole keyspace, however many shards there are; undefined for others. */
+export function routeOfWalk({ spread }: RoutedSpec): Route | undefined {
+  switch (spread) {
+    case 'all-sum':
+    case 'all-ok':
+    case 'all-concat':
+      return everyShard;
+    case 'scan':
+      return byCursor;
+    case 'random':
+      return anyShard;
+    case 'single':
+    case 'sum':
+    case 'gather':
+    case 'ok':
+    case 'lone':
+      return undefined;
+  }
+}
+
 /** Takes commands to shards by one shard map. */
 export class Router {
   readonly #map: ShardMap;
@@ -103,16 +123,8 @@ export class Router {
       case 'gather':
       case 'ok':
         return this.#split(keys, command);
-      case 'all-sum':
-      case 'all-ok':
-      case 'all-concat':
-        return everyShard;
-      case 'scan':
-        return byCursor;
-      case 'random':
-        return anyShard;
-      case 'lone':
-        return loneOnly;
+      default:
+        return routeOfWalk(spec) ?? loneOnly;
     }
   }
 

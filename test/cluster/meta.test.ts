@@ -32,6 +32,8 @@ const formed = (id: string, shards = 4): MetaState => ({
   namespaces: [],
 });
 
+const nothing = (): Promise<undefined> => Promise.resolve(undefined);
+
 const rowOf = (keys: string): Namespace => ({ keys, level: 'strong' });
 
 class Scene {
@@ -125,7 +127,7 @@ test('a namespace that is set on one node counts on all, and of two changes at o
     cluster.nodes.map(({ member }) => member.namespaces.rows.map(({ keys }) => keys));
   assert.deepEqual(rows(), [['a*'], ['a*'], ['a*']], 'what the cluster was formed with');
   const outcomes = cluster.nodes.map(({ member }, at) =>
-    changeNamespaces(member, { kind: 'set', row: rowOf(`${at}*`), at: 1 }),
+    changeNamespaces(member, { kind: 'set', row: rowOf(`${at}*`), at: 1 }, nothing),
   );
   let settled: readonly string[] = [];
   const all = Promise.all(outcomes).then((kinds) => {
@@ -144,11 +146,15 @@ test('a namespace that is set on one node counts on all, and of two changes at o
 test('a table survives that all nodes stop', async () => {
   const cluster = await new VirtualCluster().form();
   let isChanged = false;
-  const change = changeNamespaces(cluster.follower().member, {
-    kind: 'set',
-    row: rowOf('a*'),
-    at: undefined,
-  }).then(({ kind }) => {
+  const change = changeNamespaces(
+    cluster.follower().member,
+    {
+      kind: 'set',
+      row: rowOf('a*'),
+      at: undefined,
+    },
+    nothing,
+  ).then(({ kind }) => {
     isChanged = kind === 'changed';
   });
   await cluster.until('it is changed', () => isChanged);
@@ -172,10 +178,10 @@ test('changes that make no table are refused, and say why', async () => {
   };
   const name = { keys: 'c*' };
   const reasons = await Promise.all([
-    changeNamespaces(member, { kind: 'remove', name }),
-    changeNamespaces(member, { kind: 'set', row: rowOf('c*'), at: 0 }),
-    changeNamespaces(member, { kind: 'set', row: rowOf('c*'), at: 4 }),
-    changeNamespaces(member, { kind: 'set', row: rowOf('b*'), at: 3 }),
+    changeNamespaces(member, { kind: 'remove', name }, nothing),
+    changeNamespaces(member, { kind: 'set', row: rowOf('c*'), at: 0 }, nothing),
+    changeNamespaces(member, { kind: 'set', row: rowOf('c*'), at: 4 }, nothing),
+    changeNamespaces(member, { kind: 'set', row: rowOf('b*'), at: 3 }, nothing),
   ]);
   assert.deepEqual(
     reasons.map((outcome) => (outcome.kind === 'refused' ? outcome.reason : '')),
@@ -187,7 +193,7 @@ test('changes that make no table are refused, and say why', async () => {
     ],
   );
   assert.equal(sent.length, 0);
-  const moved = await changeNamespaces(member, { kind: 'set', row: rowOf('b*'), at: 1 });
+  const moved = await changeNamespaces(member, { kind: 'set', row: rowOf('b*'), at: 1 }, nothing);
   assert.equal(moved.kind, 'changed');
   assert.deepEqual(sent[0], encodeNamespaces(1, [rowOf('b*'), rowOf('a*')]));
 });

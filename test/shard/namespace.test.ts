@@ -16,7 +16,8 @@ test('a table is taken in its order, and again from its own JSON', () => {
   const rows = [
     { keys: 'session:*', database: 3, level: 'strong' },
     { keys: 'sess?on:*', level: 'session' },
-    { keys: 'page:*', level: 'bounded', boundMs: 250 },
+    { keys: 'page:*', level: 'bounded', boundMs: 250, defaultTtlMs: 60_000 },
+    { keys: 'old:*', level: 'off', upstream: 'redis://u:p@cache:6380' },
     { keys: '*', level: 'eventual' },
   ];
   const parsed = parseNamespaces(rows);
@@ -45,6 +46,13 @@ test('what is not a table is refused, with the place and the reason', () => {
     [{ keys: 'a', level: 'bounded', boundMs: 0 }, /boundMs must be a whole number from 1/],
     [{ keys: 'a', level: 'bounded', boundMs: 1.5 }, /boundMs must be a whole number from 1/],
     [{ keys: 'a', level: 'strong', upstream: 'redis://a' }, /upstream belongs to level off/],
+    [{ keys: 'a', level: 'off' }, /upstream belongs to level off/],
+    [{ keys: 'a', level: 'off', upstream: 'cache:6379' }, /of the form redis:/],
+    [{ keys: 'a', level: 'strong', defaultTtlMs: 0 }, /defaultTtlMs must be a whole number/],
+    [
+      { keys: 'a', level: 'off', upstream: 'redis://a', defaultTtlMs: 1 },
+      /does not go with level off/,
+    ],
     [{ keys: 'b', level: 'strong' }, /b is there twice/],
   ];
   for (const [row, reason] of wrong) {

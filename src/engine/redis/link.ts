@@ -11,7 +11,7 @@ import type { Clock, Timers } from '../../base/clock.ts';
 import { latin1Slice } from '../../command/latin1.ts';
 import type { Reply } from '../engine.ts';
 import type { RedisAddress } from './address.ts';
-import { ReplyStream } from './reply-stream.ts';
+import { ReplyStream } from '../../resp/reply-stream.ts';
 
 /** Requests are joined up to about this many chars a write; a longer one is written alone, uncopied. */
 const joinedCharsMax = 256 << 10;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ReplyStream } from '../../../src/engine/redis/reply-stream.ts';
+import { ReplyStream } from '../../src/resp/reply-stream.ts';
 
 const replies = [
   '+OK\r\n',
@@ -37,6 +37,23 @@ test('a reply that is not whole is awaited', () => {
     assert.deepEqual(cut([reply.slice(0, -1)]).found, []);
     assert.deepEqual(cut([reply.slice(0, -1), reply.slice(-1)]).found, [reply]);
   }
+});
+
+test('in RESP3 its own types come out whole, too, with the attributes before them', () => {
+  const more = [
+    '%2\r\n+a\r\n:1\r\n+b\r\n*1\r\n#t\r\n',
+    '~2\r\n,1.5\r\n_\r\n',
+    '>2\r\n+pubsub\r\n+x\r\n',
+    '|1\r\n+ttl\r\n:3\r\n$1\r\nv\r\n',
+    '!5\r\nERR x\r\n',
+    '=7\r\ntxt:a\r\n\r\n',
+    '(12345678901234567890\r\n',
+  ];
+  const found: string[] = [];
+  const stream = new ReplyStream((reply) => found.push(reply), 3);
+  for (const char of [...replies, ...more].join('')) assert.equal(stream.push(char), true);
+  assert.deepEqual(found, [...replies, ...more]);
+  assert.equal(stream.push('HTTP/1.1\r\n'), false);
 });
 
 test('a type that RESP2 does not have ends it', () => {
