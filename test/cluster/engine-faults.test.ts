@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FickleEngine } from '../support/fickle-engine.ts';
+import { FickleEngines, type FickleEngine } from '../support/fickle-engine.ts';
 import { VirtualCluster, type VirtualClusterOptions } from '../support/virtual-cluster.ts';
 import type { Call } from '../support/virtual-calls.ts';
 import type { VirtualNode } from '../support/virtual-node.ts';
@@ -13,17 +13,12 @@ import type { VirtualNode } from '../support/virtual-node.ts';
 /** A cluster, and the engine of each node, whose data outlives the node's processes. */
 class Scene {
   readonly cluster: VirtualCluster;
-  readonly #engines = new Map<number, FickleEngine>();
+  readonly #engines = new FickleEngines();
 
   constructor(options: VirtualClusterOptions = {}) {
-    this.cluster = new VirtualCluster({
-      ...options,
-      wrapEngine: (create, node) => {
-        const engine = new FickleEngine(create, this.#engines.get(node));
-        this.#engines.set(node, engine);
-        return engine;
-      },
-    });
+    const wrapEngine: VirtualClusterOptions['wrapEngine'] = (create, node) =>
+      this.#engines.make(create, node);
+    this.cluster = new VirtualCluster({ ...options, wrapEngine });
   }
 
   static async form(options?: VirtualClusterOptions): Promise<Scene> {
@@ -33,9 +28,7 @@ class Scene {
   }
 
   engine(node: VirtualNode): FickleEngine {
-    const engine = this.#engines.get(node.id);
-    assert.ok(engine !== undefined);
-    return engine;
+    return this.#engines.of(node);
   }
 
   /** INCRs at these nodes, one a node every `everyMs`, for `ms`. */

@@ -57,6 +57,8 @@ export class Workload {
   #moment = 0;
   #values = 0;
   replies = 0;
+  /** Commands that got none. */
+  failures = 0;
 
   constructor(cluster: VirtualCluster) {
     this.#cluster = cluster;
@@ -142,6 +144,7 @@ export class Workload {
     node.call(what.words.join(' '), what.path, what.shard, (call) => {
       this.#underWay.set(slot, (this.#underWay.get(slot) ?? 1) - 1);
       if (call.isReplied) this.replies += 1;
+      else this.failures += 1;
       then(call);
     });
     return true;

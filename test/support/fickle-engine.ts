@@ -6,6 +6,7 @@
  */
 
 import assert from 'node:assert/strict';
+import type { NodeId } from '../../src/base/ids.ts';
 import type {
   Applied,
   Engine,
@@ -20,6 +21,32 @@ import type {
 
 const nothing: Applied = { index: 0, term: 0, timeMs: 0 };
 
+/** The engines of a cluster's nodes, one shard each; a node's data outlives its processes. */
+export class FickleEngines {
+  readonly #engines = new Map<NodeId, FickleEngine>();
+  /** What a node's data came to while nobody looked: called with each engine of a node's next life, before it is opened. */
+  onNextLife: (engine: FickleEngine) => void = () => undefined;
+
+  /** Makes the engine of a node's life, as `VirtualCluster` asks for it. */
+  make(create: () => Engine, node: NodeId): FickleEngine {
+    const former = this.#engines.get(node);
+    const engine = new FickleEngine(create, former);
+    if (former !== undefined) this.onNextLife(engine);
+    this.#engines.set(node, engine);
+    return engine;
+  }
+
+  of(node: { readonly id: NodeId }): FickleEngine {
+    const engine = this.#engines.get(node.id);
+    assert.ok(engine !== undefined, `node ${node.id} has an engine`);
+    return engine;
+  }
+
+  all(): readonly FickleEngine[] {
+    return [...this.#engines.values()];
+  }
+}
+
 export class FickleEngine implements Engine {
   /** How many entries, reads and questions for what to log the engine takes before the connection breaks by itself. */
   breaksAfter: number = Infinity;
@@ -32,6 +59,8 @@ export class FickleEngine implements Engine {
   #isWell = false;
   #isClosed = false;
   #held: (() => void)[] = [];
+  /** Entries that it was given in this life of the connection. */
+  #unanswered = 0;
   /** Raised when the connection breaks: answers of an earlier one are dropped. */
   #life = 0;
 
@@ -64,6 +93,7 @@ export class FickleEngine implements Engine {
     this.#isWell = false;
     this.#life += 1;
     this.#held = [];
+    this.#unanswered = 0;
     this.breaksAfter = Infinity;
     this.#host?.onUnwell(reason);
   }
@@ -98,9 +128,12 @@ export class FickleEngine implements Engine {
     assert.equal(entry.index, this.applied.index + 1, 'entries follow one another');
     const life = this.#life;
     let isApplied = false;
+    this.#unanswered += 1;
     this.#take(entry, (replies) => {
       const answer = (): void => {
-        if (life === this.#life) done(replies);
+        if (life !== this.#life) return;
+        this.#unanswered -= 1;
+        done(replies);
       };
       if (this.isHeld || this.#isLast(isApplied)) this.#held.push(answer);
       else answer();
@@ -129,7 +162,7 @@ export class FickleEngine implements Engine {
   ): void {
     assert.ok(this.#isWell, 'an engine that is unwell resolves nothing');
     assert.ok(timeMs >= this.applied.timeMs, 'time does not go back');
-    assert.equal(this.#held.length, 0, 'everything before it is applied');
+    assert.equal(this.#unanswered, 0, 'everything before it is applied');
     const life = this.#life;
     const answer = (): void => {
       if (life === this.#life) done(this.#resolved(command));

@@ -270,6 +270,7 @@ export class VirtualCluster {
           status !== undefined &&
           status.applied === first?.applied &&
           status.applied === status.commit &&
+          status.engineProblem === undefined &&
           status.term === first.term &&
           status.leader === first.leader,
       );
