@@ -51,7 +51,9 @@ export class CommandText implements CommandArguments {
   }
 
   args(): string[] {
-    return Array.from({ length: this.argc }, (_, position) => this.argLatin1(position));
+    const args: string[] = [];
+    for (let position = 0; position < this.argc; position += 1) args.push(this.argLatin1(position));
+    return args;
   }
 
   /** A type byte, digits and a line end. */

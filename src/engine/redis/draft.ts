@@ -47,9 +47,10 @@ export class Draft {
 
   /** Sends conditional removals of those keys that may be due. */
   removeDue(database: number, keys: readonly string[]): void {
-    const { index, timeMs } = this;
-    const due = new Set(keys.filter((key) => index.needsRemoval(database, key, timeMs)));
-    this.#remove(database, [...due]);
+    for (const key of keys) {
+      // One at a time, as it is nearly always one; that also counts a key once which is named twice.
+      if (this.index.needsRemoval(database, key, this.timeMs)) this.#remove(database, [key]);
+    }
   }
 
   /** The same for all keys of a database, at most `max`; gives how many that were. */

@@ -48,6 +48,8 @@ interface Row {
   readonly sees: 'keys' | 'all' | 'all by pattern';
 }
 
+const noKeys: readonly string[] = [];
+
 const rows: ReadonlyMap<string, Row> = buildRows();
 
 export class Translator implements Translation {
@@ -124,13 +126,11 @@ export class Translator implements Translation {
     if (command.argLatin1(0) === effectName) return this.#effect(database, timeMs);
     const row = rowOf(command);
     const special = specialOf(row, command);
-    if (this.#index.isEmpty(database)) {
-      return special === undefined
-        ? asItIs(text)
-        : this.#special(special, this.#draft(database, timeMs));
-    }
+    const hasDeadlines = !this.#index.isEmpty(database);
+    const keys = hasDeadlines ? keysOf(row, command) : noKeys;
+    if (special === undefined && row.sees === 'keys' && !this.#hasDeadline(database, keys))
+      return asItIs(text);
     const draft = this.#draft(database, timeMs);
-    const keys = keysOf(row, command);
     if (seesAll(row, command)) draft.removeAllDue(database, Infinity);
     else draft.removeDue(database, keys);
     if (special !== undefined) return this.#special(special, draft);
@@ -197,6 +197,11 @@ export class Translator implements Translation {
     const draft = this.#draft(database, at.appliedTimeMs);
     draft.removeAllDue(database, firstKeysMax);
     return firstOrDue(draft);
+  }
+
+  #hasDeadline(database: number, keys: readonly string[]): boolean {
+    for (const key of keys) if (this.#index.boundMs(database, key) !== undefined) return true;
+    return false;
   }
 
   #draft(database: number, timeMs: number): Draft {
