@@ -173,6 +173,21 @@ test('replies that the leader lost with its engine’s connection come from the 
   await cluster.converge();
 });
 
+test('a proxy recalls lost replies as a member does', async () => {
+  const scene = await Scene.form({ proxies: 1 });
+  const { cluster } = scene;
+  const [proxy] = cluster.proxies;
+  assert.ok(proxy !== undefined);
+  const calls = [proxy.log('INCR n')];
+  await cluster.until('it is answered', () => calls.every(({ isDone }) => isDone));
+  scene.engine(cluster.leader()).breaksAfter = 1;
+  calls.push(proxy.log('INCR n'));
+  await cluster.advance(1);
+  scene.engine(cluster.leader()).mend();
+  await cluster.advance(10);
+  await scene.assertCounted(calls);
+});
+
 test('replies that all engines lost are in doubt', async () => {
   const scene = await Scene.form();
   const { cluster } = scene;
