@@ -15,7 +15,7 @@ export type SubmitFailure = 'cluster-down' | 'in-doubt' | 'busy' | 'closing';
 export interface Submission {
   /**
    * `read`: answered by the leader without the log, in no order with other submissions.
-   * `local`: the same, but this node's own replica answers it where it has what is asked for.
+   * `local`: the same, but this node's own replica answers it where it has what is asked for, or a member near a node without one.
    * `log`: goes through the shard's log; submissions of this kind made on one node for one shard take effect in
    * the order in which they were made. A read may be submitted so, where it must come behind writes that are
    * not answered yet.
@@ -92,7 +92,7 @@ export interface Cluster {
    * `commandTimeoutMs`. Before the number of shards is known nothing may be submitted but to shard 0.
    */
   submit(shard: ShardId, submission: Submission): void;
-  /** Whether this node's own replica of the shard answers local reads now. */
+  /** Whether this node's own replica of the shard, or a member near it, answers local reads now. */
   readsLocally(shard: ShardId): boolean;
   /** True while so much is pending that sockets should not be read; `onDrained` calls once it is over. */
   readonly isFull: boolean;

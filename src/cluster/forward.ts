@@ -35,6 +35,7 @@ import {
 } from './frames.ts';
 import type { Leader, Origin } from './origin.ts';
 import type { LocalReads } from './local-reads.ts';
+import { encodeNearRead, nearReadOf } from './near-reads.ts';
 import type { ReadOrigin, SentReads } from './read-origin.ts';
 
 /** With so much in a lane no more is read for the peer: half of what a lane takes, so that entries pass meanwhile. */
@@ -50,6 +51,8 @@ export interface LocalGroup {
   readonly reads: ReadOrigin;
   /** Undefined where this node holds no replica. */
   readonly localReads: LocalReads | undefined;
+  /** Of a node without replicas: reads that a member answers from its own. */
+  readonly nearReads: ReadOrigin | undefined;
 }
 
 export interface ForwardOptions {
@@ -155,6 +158,23 @@ export class Forward {
       },
       refuse: () => local.reads.refused(read),
     });
+    return true;
+  }
+
+  /** Takes reads to a member, led by it or not; false where they could not leave. Answers come through `receiveNear`. */
+  sendNear(group: GroupId, member: NodeId, reads: SentReads): boolean {
+    const frame = encodeNearRead(nearReadOf(group, reads));
+    return this.#options.transport.send(member, 'data', frameKind.nearRead, frame);
+  }
+
+  /** False where the frame makes no sense. */
+  receiveNear(payload: Uint8Array): boolean {
+    const frame = decodeReadAnswerFrame(payload);
+    if (frame === undefined) return false;
+    const { group, read, place, index, replies } = frame;
+    const reads = this.#options.groupOf(group)?.nearReads;
+    if (replies === undefined) reads?.refused(read);
+    else reads?.answered(read, { place, replies, index });
     return true;
   }
 

@@ -52,6 +52,8 @@ export const frameKind = {
   view: 23,
   recall: 24,
   transfer: 25,
+  nearRead: 26,
+  nearAnswer: 27,
 } as const;
 
 /** A command as it travels: views into the frame on arrival. */

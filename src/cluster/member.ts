@@ -43,6 +43,7 @@ import { addressesOf, type MemberRecord } from './membership.ts';
 import type { MetaState } from './meta-state.ts';
 import { encodeForm, MetaEngine } from './meta.ts';
 import type { Leader } from './origin.ts';
+import { NearReads } from './near-reads.ts';
 import { Origins } from './origins.ts';
 import { firstLeader, initialMembers } from './placement.ts';
 import { Placer } from './placer.ts';
@@ -88,6 +89,7 @@ export class Member implements Cluster {
   readonly #placer: Placer;
   readonly #ticker: Ticker;
   readonly #origins: Origins;
+  readonly #nearReads: NearReads;
   readonly #watchers: Watchers;
   /** By group. */
   readonly #replicas: Replica[] = [];
@@ -126,6 +128,12 @@ export class Member implements Cluster {
       incarnation,
       transport,
       groupOf: (group) => this.#origins.group(group),
+    });
+    this.#nearReads = new NearReads({
+      transport,
+      hasRoom: (group) =>
+        group !== metaGroup && this.#replicas[group] !== undefined && !this.#origins.isFull,
+      submit: (group, submission) => this.#submitTo(group, submission),
     });
     this.#origins = new Origins({
       clock,
@@ -223,6 +231,7 @@ export class Member implements Cluster {
     this.#watchers.disconnected(peer, lane);
     if (lane !== 'data') return;
     this.#origins.disconnected(peer);
+    this.#nearReads.disconnected(peer);
     for (const replica of this.#replicas) replica.peerUnreachable(peer);
   }
 
@@ -230,6 +239,7 @@ export class Member implements Cluster {
   receive(from: NodeId, kind: number, payload: Uint8Array): boolean {
     if (this.#watchers.has(from) && !this.#watchers.mayReceive(kind)) return false;
     if (kind < 16) return this.#peers.receive(from, kind, payload);
+    if (kind === frameKind.nearRead) return this.#nearReads.receive(from, payload);
     if (kind === frameKind.transfer) return this.#placer.receive(payload);
     return this.#forward.receive(from, kind, payload);
   }
@@ -392,6 +402,7 @@ export class Member implements Cluster {
     this.#ticks += 1;
     for (const replica of this.#replicas) replica.tick(this.#ticks);
     this.#origins.tick();
+    this.#nearReads.tick();
     this.#watchers.tick();
     if (this.#ticks === firstCampaignTicks) this.#firstCampaigns();
     this.#placer.tick();

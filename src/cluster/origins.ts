@@ -8,7 +8,7 @@
 
 import { assert } from '../base/assert.ts';
 import type { Clock, Timers } from '../base/clock.ts';
-import { groupId, type GroupId, type NodeId } from '../base/ids.ts';
+import { groupId, term, type GroupId, type NodeId } from '../base/ids.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { Submission } from './cluster.ts';
 import type { Forward, LocalGroup } from './forward.ts';
@@ -29,6 +29,8 @@ export interface OriginsOptions {
   readonly forward: Forward;
   /** Undefined while none is known. */
   readonly leaderOf: (group: GroupId) => Leader | undefined;
+  /** Of a node without replicas: the member that answers reads below strong. Undefined while none is connected. */
+  readonly near?: () => NodeId | undefined;
   /** Nodes that may hold replicas. */
   readonly members: () => readonly NodeId[];
 }
@@ -71,7 +73,7 @@ export class Origins {
 
   /** From now on commands of this group may be submitted. `replica` is this node's own, if it holds one. */
   add(group: GroupId, replica: Replica | undefined): void {
-    const { clock, commandTimeoutMs, forward, leaderOf, members } = this.#options;
+    const { clock, commandTimeoutMs, forward, leaderOf, members, near } = this.#options;
     const shared = {
       clock,
       commandTimeoutMs,
@@ -88,6 +90,18 @@ export class Origins {
       reads.flush();
     };
     const localReads = replica && new LocalReads({ ...shared, replica, askLeader });
+    const nearest = (): Leader | undefined => {
+      const node = near?.();
+      return node === undefined ? undefined : { node, term: term(0) };
+    };
+    const nearReads =
+      near &&
+      new ReadOrigin({
+        ...shared,
+        leader: nearest,
+        send: ({ node }, sent) => forward.sendNear(group, node, sent),
+        onAnswered: () => undefined,
+      });
     this.#groups[group] = {
       replica,
       origin: new Origin({
@@ -98,6 +112,7 @@ export class Origins {
       }),
       reads,
       localReads,
+      nearReads,
     };
   }
 
@@ -111,9 +126,8 @@ export class Origins {
     this.#pendingCommands += 1;
     this.#pendingBytes += submission.bytes.length;
     if (submission.path === 'log') local.origin.submit(submission);
-    else if (submission.path === 'local' && local.localReads !== undefined) {
-      local.localReads.submit(submission);
-    } else local.reads.submit(submission);
+    else if (submission.path === 'read') local.reads.submit(submission);
+    else (local.localReads ?? local.nearReads ?? local.reads).submit(submission);
     this.#submitted.add(local);
   }
 
@@ -122,16 +136,17 @@ export class Origins {
     // What is answered at once may make its client submit more, which belongs to the next turn.
     const submitted = [...this.#submitted];
     this.#submitted.clear();
-    for (const { origin, reads, localReads } of submitted) {
+    for (const { origin, reads, localReads, nearReads } of submitted) {
       localReads?.flush();
+      nearReads?.flush();
       reads.flush();
       origin.flush();
     }
   }
 
-  /** Whether this node's replica of the group answers local reads now. */
+  /** Whether this node's replica of the group, or a member near it, answers local reads now. */
   readsLocally(group: GroupId): boolean {
-    return this.#groups[group]?.localReads?.isReady ?? false;
+    return this.#groups[group]?.localReads?.isReady ?? this.#options.near?.() !== undefined;
   }
 
   /** This node's replica of the group has applied more. */
@@ -148,7 +163,8 @@ export class Origins {
 
   /** The peer's data lane is up: what was lost on the way is sent again. */
   connected(peer: NodeId): void {
-    for (const [group, { origin, reads }] of this.#groups.entries()) {
+    for (const [group, { origin, reads, nearReads }] of this.#groups.entries()) {
+      nearReads?.leaderIsThere();
       if (this.#options.leaderOf(groupId(group))?.node !== peer) continue;
       origin.sendAgain();
       reads.leaderIsThere();
@@ -157,14 +173,18 @@ export class Origins {
 
   disconnected(peer: NodeId): void {
     this.#options.forward.disconnected(peer);
-    for (const { reads } of this.#groups) reads.disconnected(peer);
+    for (const { reads, nearReads } of this.#groups) {
+      reads.disconnected(peer);
+      nearReads?.disconnected(peer);
+    }
   }
 
   /** Time-outs and second tries; called every heartbeat interval. */
   tick(): void {
     this.#options.forward.tick();
-    for (const { origin, reads, localReads } of this.#groups) {
+    for (const { origin, reads, localReads, nearReads } of this.#groups) {
       localReads?.tick();
+      nearReads?.tick();
       origin.tick();
       reads.tick();
     }
@@ -173,8 +193,9 @@ export class Origins {
   /** The node stops: whoever still waits is told. */
   close(): void {
     this.#isClosed = true;
-    for (const { origin, reads, localReads } of this.#groups) {
+    for (const { origin, reads, localReads, nearReads } of this.#groups) {
       localReads?.close();
+      nearReads?.close();
       origin.close();
       reads.close();
     }

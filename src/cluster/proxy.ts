@@ -9,7 +9,6 @@
 
 import { assert } from '../base/assert.ts';
 import type { Clock, Timers } from '../base/clock.ts';
-import { NodeError } from '../base/errors.ts';
 import { groupId, groupOfShard, metaGroup, noNode, shardId } from '../base/ids.ts';
 import type { GroupId, MemberId, NodeId, ShardId } from '../base/ids.ts';
 import { NamespaceTable, noNamespaces } from '../shard/namespace-table.ts';
@@ -56,6 +55,8 @@ export class Proxy implements Cluster {
   /** By group: the last leader known, and how often it was another than the one before. */
   readonly #leaders: { last: NodeId; changes: number }[] = [];
   #namespaces = noNamespaces;
+  /** The member that answers reads below strong, as long as it is connected: another one's replica may be behind. */
+  #near: NodeId | undefined;
   #isTicking = false;
   #isFlushing = false;
   #isClosed = false;
@@ -78,6 +79,7 @@ export class Proxy implements Cluster {
       commandTimeoutMs,
       forward: this.#forward,
       leaderOf: (group) => this.#view.leaderOf(group),
+      near: () => this.#nearMember(),
       members: () => this.meta?.members.map(({ nodeId: id }) => id) ?? [],
     });
     this.#ticker = new Ticker({
@@ -147,6 +149,7 @@ export class Proxy implements Cluster {
   /** False where the frame makes no sense. */
   receive(from: NodeId, kind: number, payload: Uint8Array): boolean {
     if (kind === frameKind.view) return this.#learn(payload);
+    if (kind === frameKind.nearAnswer) return this.#forward.receiveNear(payload);
     return kindsOfMembers.includes(kind) && this.#forward.receive(from, kind, payload);
   }
 
@@ -162,27 +165,12 @@ export class Proxy implements Cluster {
     this.#flushSoon();
   }
 
-  /** There is nothing local to read: the leader is asked. */
-  readLocal(
-    shard: ShardId,
-    command: { readonly database: number; readonly bytes: Uint8Array },
-  ): Promise<string> {
-    return new Promise((settle, reject) => {
-      const fail = (): void =>
-        reject(
-          new NodeError('cluster-down', 'no leader of the shard was found in time; try again'),
-        );
-      this.submit(shard, { ...command, path: 'read', isAlone: false, settle, fail });
-    });
-  }
-
   onDrained(call: () => void): void {
     this.#origins.onDrained(call);
   }
 
-  /** It holds no replica, so all its reads are strong. */
-  readsLocally(): boolean {
-    return false;
+  readsLocally(shard: ShardId): boolean {
+    return this.#origins.readsLocally(groupOfShard(shard));
   }
 
   onReady(call: () => void): void {
@@ -240,6 +228,16 @@ export class Proxy implements Cluster {
     }
     this.#rouse();
     return true;
+  }
+
+  /** Proxies choose by their own ids, so that their reads spread over the members. */
+  #nearMember(): NodeId | undefined {
+    const { transport } = this.#options;
+    const isThere = (node: NodeId): boolean => transport.isConnected(node, 'data');
+    if (this.#near !== undefined && isThere(this.#near)) return this.#near;
+    const members = (this.meta?.members ?? []).map(({ nodeId: id }) => id).filter(isThere);
+    this.#near = members[this.nodeId % members.length];
+    return this.#near;
   }
 
   #countLeader(group: GroupId): void {

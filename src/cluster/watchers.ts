@@ -22,6 +22,7 @@ const kindsOfProxies: readonly number[] = [
   frameKind.open,
   frameKind.read,
   frameKind.recall,
+  frameKind.nearRead,
 ];
 
 interface Proxy {

@@ -144,6 +144,11 @@ export class VirtualProxy {
     return this.call(line, 'read', shard);
   }
 
+  /** A read that a member near it may answer. */
+  local(line: string, limits: Pick<Submission, 'floor' | 'boundMs'> = {}): Call {
+    return this.#calls.begin(this.proxy, { line, path: 'local', shard: 0, limits });
+  }
+
   call(line: string, path: Submission['path'], shard: number, then?: (call: Call) => void): Call {
     return this.#calls.begin(this.proxy, { line, path, shard, whenDone: then });
   }
