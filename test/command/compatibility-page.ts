@@ -34,8 +34,11 @@ const closing = `## Details
 - BY and GET patterns of SORT read keys of any shard and are refused where there are several.
 - Where a Redis is fronted, keys that begin with \`outrigger:\` are refused in every database: Outrigger keeps its own there (\`test/front/refusals.test.ts\`). Patterns of
   SORT may read them.
-- Options that are newer than Redis 7.0 are handed on to the fronted Redis, so all members' Redis must be of one version. Where options change the form of a reply, clients of RESP3
+- Options that are newer than Redis 7.0 are handed on to the fronted Redis, so all members' Redis must be of one version; those of SET, GETEX, RESTORE, XADD and XREADGROUP, which Outrigger
+  has to understand, are refused (\`test/engine/redis/translate-commands.test.ts\`). Where options change the form of a reply, clients of RESP3
   see the types of 7.0.
+- A fronted Redis stores deadlines up to 2^63 - 2^42 ms; later ones are invalid expire times. XADD with \`*\` and XREADGROUP take at most 7,000 arguments there, and XAUTOCLAIM looks at no
+  more than 1,000 pending entries a call. With several shards, DBSIZE and RANDOMKEY cost what KEYS costs.
 - SORT with ALPHA compares by the locale of the fronted Redis; give all members' Redis the same.
 - A cursor of SCAN, HSCAN, SSCAN or ZSCAN belongs to the Redis that gave it. Where another one answers the next call (the leader has changed, or reads are below strong), the walk
   starts again: elements come twice, and none is missed.

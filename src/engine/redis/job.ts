@@ -4,6 +4,7 @@
 
 import type { Random } from '../../base/random.ts';
 import type { Reply } from '../engine.ts';
+import { commandText } from './command-text.ts';
 import type { CommandText } from './command-text.ts';
 import type { Draft } from './draft.ts';
 import type { Flush, Swap, Translated } from './translation.ts';
@@ -38,6 +39,11 @@ export function sendAsIs({ command, draft }: Job): number {
 /** As it is: where it does not concern deadlines, or where Redis refuses it, whatever the time. */
 export function asIs(job: Job): Translated {
   return job.draft.finish(sendAsIs(job));
+}
+
+/** For Redis's own error where a later Redis would know the argument at `at`: sends one that none knows. */
+export function refusedAt({ args, draft }: Job, at: number): Translated {
+  return draft.finish(draft.send(commandText(args.with(at, 'x'))));
 }
 
 /** Answers without asking Redis. */

@@ -13,7 +13,7 @@ import type { Int64 } from '../int64.ts';
 import { option } from '../option.ts';
 import { invalidExpireTime, notAnInteger, nullBulk, ok, one, syntaxError } from '../replies.ts';
 import { commandText } from './command-text.ts';
-import { answer, asIs, sendAsIs } from './job.ts';
+import { answer, asIs, refusedAt, sendAsIs } from './job.ts';
 import type { Job, Special } from './job.ts';
 import { deadlineIn, shifted } from './shift.ts';
 import type { Translated } from './translation.ts';
@@ -133,7 +133,8 @@ function restore(job: Job): Translated {
   const [, key = '', ttlText = '', payload = ''] = args;
   const isAbsolute = hasAbsTtl(args);
   const amount = parseInt64(ttlText);
-  if (isAbsolute === undefined || amount === undefined || amount < 0) return asIs(job);
+  if (amount === undefined || amount < 0) return asIs(job);
+  if (typeof isAbsolute === 'number') return refusedAt(job, isAbsolute);
   if (amount === 0) {
     const at = sendAsIs(job);
     const outcome = (reply: Reply): number | undefined => (reply === ok ? Infinity : undefined);
@@ -150,14 +151,14 @@ function restore(job: Job): Translated {
   return withDeadline(job, { atMs, request, refused, isSet: (reply) => reply === ok });
 }
 
-/** Undefined: RESTORE's options are wrong. */
-function hasAbsTtl(args: readonly string[]): boolean | undefined {
+/** A number: the place of an unknown option of RESTORE. */
+function hasAbsTtl(args: readonly string[]): boolean | number {
   let found = false;
   for (let at = 4; at < args.length; at += 1) {
     const name = option(args[at] ?? '');
     if (name === 'absttl') found = true;
     else if (name === 'idletime' || name === 'freq') at += 1;
-    else if (name !== 'replace') return undefined;
+    else if (name !== 'replace') return at;
   }
   return found;
 }

@@ -1,5 +1,7 @@
 /**
  * Commands on streams that ask for the time, which is the entry's: XADD with *, and XREADGROUP, which notes when it delivered.
+ *
+ * Both have options in later versions of Redis that would ask for the time in ways of their own. What is not known here is refused.
  */
 
 import { arrayReply, nullArrayReply } from '../../resp/encoder.ts';
@@ -7,7 +9,7 @@ import { elementsOf } from '../../resp/reply-framer.ts';
 import type { Reply } from '../engine.ts';
 import { option } from '../option.ts';
 import { error, nullBulk } from '../replies.ts';
-import { answer, asIs } from './job.ts';
+import { answer, asIs, refusedAt } from './job.ts';
 import type { Job, Special } from './job.ts';
 import { addAtTimeCommand, readGroupAtTimeCommand, scriptArgumentsMax } from './scripts.ts';
 import type { Translated } from './translation.ts';
@@ -20,28 +22,32 @@ export const streamSpecials: ReadonlyMap<string, Special> = new Map<string, Spec
 const tooLong = (command: string): Reply =>
   error(`ERR '${command}' takes at most ${scriptArgumentsMax} arguments in front of a Redis`);
 
+/** What XADD takes for an id, `*` apart; as Redis reads numbers. */
+const idForm = /^[\s+]*\d+(?:-(?:[\s+]*\d+|\*))?$/u;
+
 function xadd(job: Job): Translated {
   const { args, draft } = job;
-  const idAt = ownIdAt(args);
+  const idAt = placeOfId(args);
   if (idAt === undefined) return asIs(job);
+  const id = option(args[idAt] ?? '');
+  if (id !== '*') return idForm.test(id) ? asIs(job) : refusedAt(job, idAt);
   if (args.length > scriptArgumentsMax) return answer(job, tooLong("xadd' with '*"));
   const [, key = '', ...rest] = args;
   return draft.finish(draft.send(addAtTimeCommand(key, rest, idAt - 2, draft.timeMs)));
 }
 
-/** The place of `*` where XADD expects an id, found as Redis does. */
-function ownIdAt(args: readonly string[]): number | undefined {
+/** Where XADD's options end, found as Redis does. */
+function placeOfId(args: readonly string[]): number | undefined {
   let at = 2;
   while (at < args.length) {
     const word = option(args[at] ?? '');
     const behind = args.length - 1 - at;
-    if (word === '*') return at;
     if ((word === 'maxlen' || word === 'minid') && behind > 0) {
       const next = option(args[at + 1] ?? '');
       at += behind >= 2 && (next === '~' || next === '=') ? 3 : 2;
     } else if (word === 'limit' && behind > 0) at += 2;
     else if (word === 'nomkstream') at += 1;
-    else return undefined;
+    else return at;
   }
   return undefined;
 }
@@ -57,6 +63,7 @@ interface Parsed {
 function xreadgroup(job: Job): Translated {
   const { args, draft } = job;
   const read = parse(args);
+  if (typeof read === 'number') return refusedAt(job, read);
   // What nobody has to acknowledge is not noted as delivered.
   if (read === undefined || (read.isWithoutAck && read.ids.includes('>'))) return asIs(job);
   if (args.length > scriptArgumentsMax) return answer(job, tooLong('xreadgroup'));
@@ -66,8 +73,8 @@ function xreadgroup(job: Job): Translated {
   return draft.finish(draft.send(request), withNullArrays);
 }
 
-/** Undefined: wrong in a way that Redis refuses. */
-function parse(args: readonly string[]): Parsed | undefined {
+/** A number: the place of an unknown option. Undefined: wrong in a way that every Redis refuses. */
+function parse(args: readonly string[]): Parsed | number | undefined {
   const found: Parsed = { group: '', consumer: '', isWithoutAck: false, keys: [], ids: [] };
   let hasGroup = false;
   for (let at = 1; at < args.length; at += 1) {
@@ -86,7 +93,7 @@ function parse(args: readonly string[]): Parsed | undefined {
       found.group = args[at + 1] ?? '';
       found.consumer = args[at + 2] ?? '';
       at += 2;
-    } else return undefined;
+    } else return at;
   }
   return undefined;
 }

@@ -71,6 +71,26 @@ describe('what is sent', () => {
     });
   }
 
+  /** Options that a later Redis has, and what goes instead. */
+  const later: readonly (readonly [string, string])[] = [
+    ['XADD s KEEPREF * f v', 'XADD s x * f v'],
+    ['XADD s MAXLEN ~ 5 IDMPAUTO p * f v', 'XADD s MAXLEN ~ 5 x p * f v'],
+    ['XREADGROUP GROUP g c CLAIM 5 STREAMS s >', 'XREADGROUP GROUP g c x 5 STREAMS s >'],
+    ['RESTORE a 5 dump LATER', 'RESTORE a 5 dump x'],
+  ];
+  for (const [line, sent] of later) {
+    test(`${line} is refused by every Redis`, () => {
+      assert.deepEqual(translator().write(commandOf(line), { timeMs }).commands, [text(sent)]);
+    });
+  }
+
+  test('SET and GETEX with options of a later Redis are syntax errors', () => {
+    for (const line of ['SET a v IFEQ w EX 5', 'GETEX a IFEQ w EX 5']) {
+      const { commands, reply } = translator().write(commandOf(line), { timeMs });
+      assert.deepEqual([commands, reply([])], [[], '-ERR syntax error\r\n']);
+    }
+  });
+
   test('a script names the keys that it changes', () => {
     const one = translator();
     one.add(3, 'due', shiftMs + 1);

@@ -117,12 +117,15 @@ interface Step {
   readonly commands: readonly string[];
   /** Reads at so many ms behind the entry, once it is answered; undefined: the next entry comes at once. */
   readonly readAfterMs: number | undefined;
+  /** Behind the read, the translator forgets what it knows and is told what Redis holds. */
+  readonly isRebuilt: boolean;
 }
 
 const step: fc.Arbitrary<Step> = fc.record({
   laterMs: fc.integer({ min: 0, max: 3 }),
   commands: fc.array(anyCommand, { maxLength: 6 }),
   readAfterMs: fc.option(fc.integer({ min: 0, max: 3 }), { nil: undefined, freq: 3 }),
+  isRebuilt: fc.boolean(),
 });
 
 const stepList = fc.array(step, { minLength: 1, maxLength: stepsMax });
@@ -142,13 +145,13 @@ function comparable(text: string, reply: string | undefined): string {
 }
 
 async function compare(
-  engines: readonly [EngineDriver, EngineDriver],
+  redis: TranslatedRedis,
+  [ours, theirs]: readonly [EngineDriver, EngineDriver],
   steps: readonly Step[],
 ): Promise<void> {
-  const [ours, theirs] = engines;
   const checks: Promise<void>[] = [];
   let timeMs = 1000;
-  for (const { laterMs, commands, readAfterMs } of steps) {
+  for (const { laterMs, commands, readAfterMs, isRebuilt } of steps) {
     timeMs += laterMs;
     const replies = ours.apply(timeMs, ...commands);
     const expected = await theirs.apply(timeMs, ...commands);
@@ -159,6 +162,9 @@ async function compare(
     const [readMs, lines] = [timeMs + readAfterMs, readLines];
     const wanted = await theirs.read(readMs, ...lines);
     assertAlike(`read ${readMs} `, lines, await ours.read(readMs, ...lines), wanted);
+    const earliestMs = await redis.earliestMs();
+    if (earliestMs !== undefined) assert.ok((redis.nextDeadlineMs() ?? Infinity) <= earliestMs);
+    if (isRebuilt) await redis.rebuild();
   }
   await Promise.all(checks);
   timeMs += 1;
@@ -180,22 +186,22 @@ function assertAlike(
   }
 }
 
-async function pair(reclaimed: number): Promise<readonly [EngineDriver, EngineDriver]> {
+async function pair(redis: TranslatedRedis): Promise<readonly [EngineDriver, EngineDriver]> {
   const memory = createMemoryEngine({
     random: seededRandom(1),
     timers: manualTimers(),
     latin1Slice,
   });
-  const translated = await TranslatedRedis.create(server.port, { reclaimed });
-  return [await EngineDriver.open(translated), await EngineDriver.open(memory)];
+  return [await EngineDriver.open(redis), await EngineDriver.open(memory)];
 }
 
 test('a Redis that gets the translation replies as an engine that keeps deadlines itself', async () => {
   await fc.assert(
     fc.asyncProperty(fc.constantFrom(0, 2), stepList, async (reclaimed, steps) => {
-      const engines = await pair(reclaimed);
+      const redis = await TranslatedRedis.create(server.port, { reclaimed });
+      const engines = await pair(redis);
       try {
-        await compare(engines, steps);
+        await compare(redis, engines, steps);
       } finally {
         await Promise.all(engines.map(({ engine }) => engine.close()));
       }

@@ -20,10 +20,14 @@ import type {
 } from '../../../src/engine/engine.ts';
 import { commandText } from '../../../src/engine/redis/command-text.ts';
 import { resolveCommand, type RunReads } from '../../../src/engine/redis/effects.ts';
+import { shiftMs } from '../../../src/engine/redis/shift.ts';
 import { Translator } from '../../../src/engine/redis/translate.ts';
 import type { TranslatorOptions } from '../../../src/engine/redis/job.ts';
 import type { Translated } from '../../../src/engine/redis/translation.ts';
-import { elementsOf, endOfReply } from '../../../src/resp/reply-framer.ts';
+import { bulkOf, elementsOf, endOfReply } from '../../../src/resp/reply-framer.ts';
+
+/** Tests use no others. */
+const databasesUsed = 4;
 
 export const reservedKey = 'outrigger:{0}:test';
 
@@ -155,20 +159,33 @@ export class TranslatedRedis implements Engine {
     return this.translator.nextDeadlineMs();
   }
 
-  /** Keys, their deadlines and their DUMPs; enough for strings. */
+  /** Keys, their deadlines and their texts; enough for strings. */
   async digest(): Promise<string> {
     const lines: string[] = [];
-    for (let database = 0; database < 16; database += 1) {
-      this.#read.send(commandText(['SELECT', String(database)]), ignore);
-      const keys = elementsOf(await this.#read.ask('KEYS', '*')) ?? [];
-      for (const reply of keys.toSorted()) {
-        const key = reply.slice(reply.indexOf('\r\n') + 2, -2);
-        if (key === reservedKey) continue;
-        const deadline = await this.#read.ask('PEXPIRETIME', key);
-        lines.push(`${database} ${key} ${deadline} ${await this.#read.ask('GET', key)}`);
-      }
+    for (const { database, key } of await this.#keys()) {
+      const deadline = await this.#ask(database, 'PEXPIRETIME', key);
+      lines.push(`${database} ${key} ${deadline} ${await this.#ask(database, 'GET', key)}`);
     }
-    return Buffer.from(lines.join('')).toString('hex');
+    return Buffer.from(lines.sort().join('')).toString('hex');
+  }
+
+  /** As after a new connection: the translator forgets, and is told what Redis holds. Nothing is in flight. */
+  async rebuild(): Promise<void> {
+    this.translator.reset();
+    for (const { database, key } of await this.#keys()) {
+      const reply = await this.#ask(database, 'PEXPIRETIME', key);
+      this.translator.add(database, key, Number(reply.slice(1, -2)));
+    }
+  }
+
+  /** The earliest deadline that is in Redis. */
+  async earliestMs(): Promise<number | undefined> {
+    let earliest: number | undefined;
+    for (const { database, key } of await this.#keys()) {
+      const stored = Number((await this.#ask(database, 'PEXPIRETIME', key)).slice(1, -2));
+      if (stored >= 0) earliest = Math.min(stored - shiftMs, earliest ?? Infinity);
+    }
+    return earliest;
   }
 
   statistics(): EngineStatistics {
@@ -179,6 +196,22 @@ export class TranslatedRedis implements Engine {
     this.#apply.close();
     this.#read.close();
     return Promise.resolve();
+  }
+
+  async #keys(): Promise<{ readonly database: number; readonly key: string }[]> {
+    const found: { readonly database: number; readonly key: string }[] = [];
+    for (let database = 0; database < databasesUsed; database += 1) {
+      for (const reply of elementsOf(await this.#ask(database, 'KEYS', '*')) ?? []) {
+        const key = bulkOf(reply) ?? '';
+        if (key !== reservedKey) found.push({ database, key });
+      }
+    }
+    return found;
+  }
+
+  #ask(database: number, ...args: readonly string[]): Promise<Reply> {
+    this.#read.send(commandText(['SELECT', String(database)]), ignore);
+    return this.#read.ask(...args);
   }
 
   #readOne(command: EngineCommand, timeMs: number, done: (reply: Reply) => void): void {
