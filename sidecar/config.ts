@@ -143,10 +143,10 @@ function jsonOf(text: string): unknown {
 function check(given: GivenByKey, rows: readonly SettingRow[]): Settings {
   const values = Object.fromEntries([...given].map(([key, { value }]) => [key, value]));
   const settings = readSettings(values);
-  if (!('path' in settings)) return settings;
-  const { path, message } = settings;
-  const row = rows.find(({ key }) => key === path[0]);
-  if (row === undefined) throw new UsageError(`configuration: ${message}`);
+  if (!('key' in settings)) return settings;
+  const { key, place, message } = settings;
+  const row = rows.find((candidate) => candidate.key === key);
+  if (row === undefined) throw new TypeError(`no row of ${key}`);
   const found = given.get(row.key);
   if (found === undefined)
     throw new UsageError(
@@ -154,8 +154,7 @@ function check(given: GivenByKey, rows: readonly SettingRow[]): Settings {
     );
   if (row.key === 'namespaces' && Array.isArray(found.value))
     throw new UsageError(`${row.key} (${found.where}): ${message}`);
-  const place = path[1];
-  if (typeof place === 'number' && Array.isArray(found.value))
+  if (place !== undefined && Array.isArray(found.value))
     throw new UsageError(
       `${row.key} (${found.where}): ${shown(found.value[place])} is not of the form {"id":1,"host":"10.0.0.1","port":7379}`,
     );

@@ -21,6 +21,8 @@ try {
 async function run([command = '--help', ...words]: readonly string[]): Promise<void> {
   switch (command) {
     case 'start': {
+      const { stopOptimizing } = await import('./cli/quiet-start.ts');
+      stopOptimizing();
       const { start } = await import('./cli/start.ts');
       return await start(words, giveUp);
     }

@@ -13,6 +13,7 @@ import { createMetrics } from '../metrics.ts';
 import { stopOnRequest } from '../shutdown.ts';
 import { readVersion } from '../version.ts';
 import { parseFlags } from './flags.ts';
+import { optimize } from './quiet-start.ts';
 import { startHelp } from './help.ts';
 
 /** What the program looks like to the outside while the node is being opened, and afterwards. */
@@ -51,6 +52,8 @@ async function run(
 ): Promise<void> {
   const version = readVersion();
   const { role, members } = settings;
+  // A member may have a long log to read.
+  if (role === 'member') optimize();
   const nodeId = settings.nodeId ?? drawProxyId();
   const logger = createLogger({ level: settings.logLevel, nodeId });
   const running: Running = { node: undefined, isStopping: false };
@@ -83,6 +86,7 @@ async function run(
       giveUp(error);
     },
   });
+  optimize();
   const { clientPort, peerPort } = running.node;
   logger.info({ version, role, members: members.length, clientPort, peerPort }, 'serving');
 }
