@@ -16,6 +16,7 @@ const portMax = 65_535;
 const peerOffset = 1_000;
 const adminOffset = 2_000;
 const healthOffset = 3_000;
+const redisOffset = 4_000;
 
 export const devHost = '127.0.0.1';
 
@@ -26,6 +27,7 @@ export interface DevOptions {
   readonly proxies: number;
   /** The first node's client port. */
   readonly port: number;
+  readonly engine: 'memory' | 'redis';
   /** Passed on to the members as they are, if given; they check them. */
   readonly passedOn: readonly string[];
   /** Undefined for a temporary directory. */
@@ -39,13 +41,15 @@ export interface DevOptions {
 export function devOptions(words: readonly string[]): DevOptions {
   const { values, switches } = parseFlags(words, {
     command: 'dev',
-    valued: ['--nodes', '--proxies', '--port', '--shards', '--storage', '--data'],
+    valued: ['--nodes', '--proxies', '--port', '--engine', '--shards', '--storage', '--data'],
     switches: ['--no-restart', '--help', '-h'],
   });
   const nodes = wholeNumber('--nodes', values.get('--nodes') ?? '3', 1, nodesMax);
   const proxies = wholeNumber('--proxies', values.get('--proxies') ?? '0', 0, proxiesMax);
-  const portLimit = portMax - healthOffset - nodes - proxies + 1;
-  const passedOn = ['--shards', '--storage'].flatMap((flag) => {
+  const engine = engineOf(values.get('--engine'));
+  const farthest = engine === 'redis' ? redisOffset : healthOffset;
+  const portLimit = portMax - farthest - nodes - proxies + 1;
+  const passedOn = ['--engine', '--shards', '--storage'].flatMap((flag) => {
     const value = values.get(flag);
     return value === undefined ? [] : [flag, value];
   });
@@ -53,6 +57,7 @@ export function devOptions(words: readonly string[]): DevOptions {
     nodes,
     proxies,
     port: wholeNumber('--port', values.get('--port') ?? `${portPreset}`, 1, portLimit),
+    engine,
     passedOn,
     data: values.get('--data'),
     staysDead: staysDead(switches, values.get('--storage')),
@@ -73,6 +78,11 @@ function staysDead(
 const memberWithoutStorage =
   '--storage memory: what it held is gone with it, and the others would refuse it; start the whole cluster anew';
 
+function engineOf(text = 'memory'): DevOptions['engine'] {
+  if (text === 'memory' || text === 'redis') return text;
+  throw new UsageError(`--engine: ${shown(text)} is not memory or redis`);
+}
+
 function wholeNumber(flag: string, text: string, low: number, high: number): number {
   const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
   if (!(value >= low && value <= high))
@@ -89,12 +99,15 @@ export interface DevPlace {
   readonly peerPort: number | undefined;
   readonly adminPort: number;
   readonly healthPort: number;
+  /** Of the redis-server that this node fronts. */
+  readonly redisPort: number | undefined;
   /** Holds its log file, and its data beside it. */
   readonly directory: string;
 }
 
 /** One place a node, in order of their ids: proxies after the members. */
 export function devPlaces(options: DevOptions, data: string): readonly DevPlace[] {
+  const hasRedis = (at: number): boolean => options.engine === 'redis' && at < options.nodes;
   return Array.from({ length: options.nodes + options.proxies }, (_, at) => ({
     id: at + 1,
     role: at < options.nodes ? 'member' : 'proxy',
@@ -102,6 +115,7 @@ export function devPlaces(options: DevOptions, data: string): readonly DevPlace[
     peerPort: at < options.nodes ? options.port + peerOffset + at : undefined,
     adminPort: options.port + adminOffset + at,
     healthPort: options.port + healthOffset + at,
+    redisPort: hasRedis(at) ? options.port + redisOffset + at : undefined,
     directory: join(data, `node-${at + 1}`),
   }));
 }
@@ -126,13 +140,15 @@ export function startFlags(
   const words = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, `${value}`]);
   if (place.peerPort === undefined) return [...words, '--role', place.role];
   const own = ['--data-directory', join(place.directory, 'data'), '--peer-host', devHost];
-  return [...words, ...own, '--peer-port', `${place.peerPort}`, ...passedOn];
+  const redis =
+    place.redisPort === undefined ? [] : ['--redis-url', `redis://${devHost}:${place.redisPort}`];
+  return [...words, ...own, '--peer-port', `${place.peerPort}`, ...redis, ...passedOn];
 }
 
 /** Throws UsageError for the first port that is taken: better than nodes that fail one by one. */
 export async function requireFreePorts(places: readonly DevPlace[]): Promise<void> {
   for (const place of places)
-    for (const use of ['client', 'peer', 'admin', 'health'] as const) {
+    for (const use of ['client', 'peer', 'admin', 'health', 'redis'] as const) {
       const port = place[`${use}Port`];
       if (port === undefined) continue;
       const code = await whyNotFree(port);

@@ -12,6 +12,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { UsageError } from '../usage-error.ts';
 import { DevNode, type DevEnd, type DevStatus } from './dev-node.ts';
+import { DevRedis, requireRedisServer } from './dev-redis.ts';
 import {
   devOptions,
   devPlaces,
@@ -58,6 +59,7 @@ export async function dev(words: readonly string[], outside: DevSurroundings): P
     return 0;
   }
   await requireFreePorts(devPlaces(options, options.data ?? ''));
+  if (options.engine === 'redis') requireRedisServer(outside.environment);
   await outside.prepare();
   const data = options.data === undefined ? temporary() : resolve(options.data);
   try {
@@ -101,6 +103,7 @@ class DevCluster {
   readonly #outside: DevSurroundings;
   readonly #places: readonly DevPlace[];
   readonly #nodes: readonly DevNode[];
+  readonly #redises: readonly DevRedis[];
   readonly #stopping = new AbortController();
   readonly #restartDelaysMs = new Map<number, number>();
   #isReady = false;
@@ -122,6 +125,15 @@ class DevCluster {
           onEnd: (end) => this.#ended(place.id, end),
         }),
     );
+    this.#redises = places.flatMap((place) => this.#devRedis(place));
+  }
+
+  #devRedis({ id, redisPort, directory }: DevPlace): readonly DevRedis[] {
+    if (redisPort === undefined) return [];
+    const { environment, out } = this.#outside;
+    const onDeath = (): void =>
+      out(`the redis-server of node ${id} died; starting it again, empty\n`);
+    return [new DevRedis({ port: redisPort, directory, environment, onDeath })];
   }
 
   /** Starts all, and returns the exit code when all have stopped. */
@@ -129,6 +141,7 @@ class DevCluster {
     const onSignal = (): void => this.#end({ code: 0, complaint: undefined });
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
       this.#outside.signals.on(signal, onSignal);
+    for (const redis of this.#redises) redis.start();
     for (const node of this.#nodes) node.start();
     const watching = this.#watchParent();
     const announcing = this.#announce();
@@ -137,6 +150,7 @@ class DevCluster {
       if (this.#stopping.signal.aborted) done();
     });
     await this.#stopAll();
+    await Promise.all(this.#redises.map((redis) => redis.stop()));
     await Promise.all([watching, announcing]);
     await Promise.all(this.#nodes.map((node) => node.close()));
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])

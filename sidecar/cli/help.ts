@@ -20,6 +20,8 @@ export const devHelp = `outrigger dev: a cluster of separate processes on this m
   --proxies N      nodes without replicas, on the next ports, 0 to 50 (0)
   --port P         the first node's port for Redis clients (6401); its other ports are P+1000 for
                    peers, P+2000 for admin, P+3000 for health; the next node has the next numbers
+  --engine ENGINE  memory, or redis: each node fronts a redis-server on P+4000, empty at each start
+                   (memory); REDIS_SERVER names the program
   --shards N       parts of the keyspace, 1 to 64 (1)
   --storage WHERE  level or memory (level)
   --data DIR       keeps data and logs in DIR/node-1 and so on, and finds them again

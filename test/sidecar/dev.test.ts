@@ -313,6 +313,16 @@ test('a data directory that cannot be made is named with the reason', async () =
   });
 });
 
+test('without a redis-server, --engine redis says how to get one', async () => {
+  const words = ['--engine', 'redis', '--port', `${await freePortBlock(devPortOffsets(3))}`];
+  await assert.rejects(
+    dev(words, { ...nowhere, environment: { REDIS_SERVER: '/nowhere/redis-server' } }),
+    (error: Error) =>
+      error instanceof UsageError &&
+      /\/nowhere\/redis-server cannot be run .*apt-get install redis-server/.test(error.message),
+  );
+});
+
 test('started by npm, it stops when npm is gone', async () => {
   const cluster = await run({ environment: { npm_lifecycle_event: 'start' } });
   await cluster.until(/^ready/m);
@@ -331,6 +341,7 @@ const refused: readonly (readonly [words: readonly string[], line: string])[] = 
   [['--data', '--no-restart'], '--data needs a value; see outrigger dev --help'],
   [['--data', 'a', '--data', 'b'], '--data is given twice; give it once'],
   [['--no-restart=1'], '--no-restart takes no value'],
+  [['--engine', 'mysql'], '--engine: "mysql" is not memory or redis'],
   [['3'], 'unexpected argument "3"; see outrigger dev --help'],
 ];
 

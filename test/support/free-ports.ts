@@ -21,10 +21,10 @@ export async function freePortBlock(offsets: readonly number[]): Promise<number>
   throw new Error(`no free ports between ${lowest} and ${highest}`);
 }
 
-/** Offsets of the ports that `outrigger dev` takes for so many nodes. */
+/** Offsets of the ports that `outrigger dev` takes for so many nodes, those of redis-servers included. */
 export function devPortOffsets(nodes: number): readonly number[] {
   const ids = Array.from({ length: nodes }, (_, at) => at);
-  return [0, 1_000, 2_000, 3_000].flatMap((offset) => ids.map((at) => offset + at));
+  return [0, 1_000, 2_000, 3_000, 4_000].flatMap((offset) => ids.map((at) => offset + at));
 }
 
 function isFree(port: number): Promise<boolean> {
