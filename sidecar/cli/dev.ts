@@ -130,9 +130,9 @@ class DevCluster {
 
   #devRedis({ id, redisPort, directory }: DevPlace): readonly DevRedis[] {
     if (redisPort === undefined) return [];
-    const { environment, out } = this.#outside;
+    const { environment } = this.#outside;
     const onDeath = (): void =>
-      out(`the redis-server of node ${id} died; starting it again, empty\n`);
+      this.#outside.out(`the redis-server of node ${id} died; starting it again, empty\n`);
     return [new DevRedis({ port: redisPort, directory, environment, onDeath })];
   }
 

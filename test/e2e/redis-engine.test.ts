@@ -28,11 +28,11 @@ const pidOf = async (port: number): Promise<number> =>
 
 /** Adds tokens of its own until it is told to stop; gives back those that were acknowledged. */
 function writer(port: number, name: string): { stop: () => Promise<readonly string[]> } {
-  let isStopping = false;
+  const stopping = new AbortController();
   const work = async (): Promise<readonly string[]> => {
     const client = await RawClient.connect(port);
     const done: string[] = [];
-    for (let n = 0; !isStopping; n += 1) {
+    for (let n = 0; !stopping.signal.aborted; n += 1) {
       const token = `${name}-${n}`;
       const replies = await client.pipeline([
         ['RPUSH', 'list', token],
@@ -50,7 +50,7 @@ function writer(port: number, name: string): { stop: () => Promise<readonly stri
   working.catch(() => undefined);
   return {
     stop: () => {
-      isStopping = true;
+      stopping.abort();
       return working;
     },
   };

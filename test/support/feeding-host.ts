@@ -13,7 +13,7 @@ import type {
   Reply,
 } from '../../src/engine/engine.ts';
 import type { NodeError } from '../../src/base/errors.ts';
-import { until } from './until.ts';
+import { until, within } from './until.ts';
 
 const patienceMs = 20_000;
 
@@ -30,6 +30,7 @@ export class FeedingHost implements EngineHost {
   #fed = 0;
   #done = 0;
   #life = 0;
+  #onSettled: () => void = () => undefined;
 
   /** @param log - what an earlier life of the node has logged */
   constructor(engine: Engine, log: readonly EngineEntry[] = []) {
@@ -59,10 +60,12 @@ export class FeedingHost implements EngineHost {
     this.#fed = applied.index;
     this.#done = applied.index;
     this.#feed();
+    this.#look();
   }
 
   onFailed(error: NodeError): void {
     this.failure = error;
+    this.#look();
   }
 
   /** One entry; a later one than all before. */
@@ -76,10 +79,12 @@ export class FeedingHost implements EngineHost {
 
   /** Resolves when the data stands at the end of the log. */
   async settled(): Promise<void> {
-    await until('the engine has applied the log', patienceMs, () => {
-      if (this.failure !== undefined) throw this.failure;
-      return this.isWell && this.#done === this.log.length;
+    const settled = new Promise<void>((resolve) => {
+      this.#onSettled = resolve;
+      this.#look();
     });
+    await within('applying the log', patienceMs, settled);
+    if (this.failure !== undefined) throw this.failure;
   }
 
   async joined(count: number): Promise<void> {
@@ -107,6 +112,11 @@ export class FeedingHost implements EngineHost {
     return found;
   }
 
+  #look(): void {
+    const isDone = this.isWell && this.#done === this.log.length;
+    if (isDone || this.failure !== undefined) this.#onSettled();
+  }
+
   #feed(): void {
     while (this.isWell && this.#fed < this.log.length) {
       const entry = this.log[this.#fed];
@@ -118,6 +128,7 @@ export class FeedingHost implements EngineHost {
         const all = this.replies.get(entry.index) ?? [];
         all.push(replies);
         this.replies.set(entry.index, all);
+        this.#look();
       });
     }
   }

@@ -6,6 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import assert from 'node:assert/strict';
+import type { Timers } from '../../../src/base/clock.ts';
 import type { Logger } from '../../../src/base/logger.ts';
 import type { EngineCommand } from '../../../src/engine/engine.ts';
 import { redisAddress } from '../../../src/engine/redis/address.ts';
@@ -31,6 +32,8 @@ export interface JoinOptions {
   readonly password?: string;
   readonly user?: string;
   readonly replyTimeoutMs?: number;
+  /** It waits next to nothing between attempts to join. */
+  readonly isHasty?: boolean;
   /** The life of the node before, whose log it still has. */
   readonly after?: Join;
 }
@@ -74,7 +77,7 @@ export async function createEngines(
     mayWipe: options.mayWipe ?? false,
     shardOf: shards === 1 ? () => 0 : shardOf,
     clock,
-    timers,
+    timers: options.isHasty === true ? hasty(timers) : timers,
     randomBytes,
     logger: recordingLogger(logged),
     ...(options.replyTimeoutMs === undefined ? {} : { replyTimeoutMs: options.replyTimeoutMs }),
@@ -90,6 +93,12 @@ export async function createEngines(
   });
   return { engines, server, logged };
 }
+
+const hasty = (timers: Timers): Timers => ({
+  ...timers,
+  after: (delayMs, call) => timers.after(Math.min(delayMs, hastyMs), call),
+});
+const hastyMs = 2;
 
 function recordingLogger(logged: string[]): Logger {
   const record =
