@@ -6,10 +6,10 @@
  * - `outrigger:{s}:marker`, one a shard: where the shard's data stands. Written with every batch, atomically.
  * - `outrigger:{s}:batches`, one a shard: counts the batches that were executed.
  *
- * Why a count beside the marker: batches are pipelined. Redis can throw one batch away whole (no room, a failed save) and execute the next one, whose
- * marker then says that everything before it is there. The count lags behind such a marker for ever, so the gap is seen by whoever looks
- * next, even if the sidecar died before it read the answer. And why the marker is only written where it exists (SET … XX): behind a flush
- * made by somebody else, a batch on its way must not make the empty data look whole.
+ * Why a count beside the marker: batches are pipelined. Redis can throw one batch away whole (no room, a failed save) and execute the next one; or
+ * somebody else can flush it in between. The marker of the batch behind says all the same that everything before it is there. The count, which goes up by
+ * one with each batch that runs, then lags behind what the marker names, for ever. So the gap is seen by whoever looks next, even if the
+ * sidecar died before it read the answer.
  */
 
 import type { Applied } from '../engine.ts';

@@ -297,6 +297,26 @@ describe('an accident of the Redis costs no entry and repeats none', () => {
     await assertCounted(joined.host);
   });
 
+  test('a batch that it refuses while it runs the next one is seen, and neither is lost', async () => {
+    redis = await startRedis();
+    direct = await connectTarget(redis.port);
+    await run('ACL SETUSER sidecar on >secret ~* &* +@all -append');
+    const url = `redis://sidecar:secret@127.0.0.1:${redis.port}`;
+    joined = await joinRedis({ url, directory: directory.path });
+    append(5);
+    await joined.host.settled();
+    joined.host.append([...countedEntry(6), ...commandsOf('[5] APPEND text x')]);
+    append(5);
+    await until('the reason is told', 5_000, () =>
+      joined.host.reasons.some((reason) => reason.includes('NOPERM')),
+    );
+    await run('ACL SETUSER sidecar +append');
+    await joined.host.settled();
+    await assertCounted(joined.host);
+    assert.deepEqual(await joined.host.read(commandsOf('[5] GET text')), ['$1\r\nx\r\n']);
+    assert.ok(joined.logged.some((line) => line.includes('a batch of shard 0 is missing')));
+  });
+
   test('its connections killed again and again', async () => {
     await begin();
     for (let round = 0; round < 10; round += 1) {
