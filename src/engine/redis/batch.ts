@@ -61,6 +61,7 @@ export class Batch {
     return this.#flushes;
   }
 
+  /** Nothing is to be sent, whatever is to be answered. */
   get isEmpty(): boolean {
     return this.#body.length === 0;
   }
@@ -126,12 +127,23 @@ export class Batch {
     const broken = elements.find((reply) => isErrorReply(reply) && isUnwellError(reply));
     if (broken !== undefined)
       return { kind: 'broken', reason: `a part of a batch did not run: ${shownError(broken)}` };
+    return { kind: 'replies', replies: this.#ownReplies(elements) };
+  }
+
+  /** The replies of a batch that has nothing for Redis: commands can be answered without it. */
+  repliesOfEmpty(): readonly Reply[] {
+    assert(this.isEmpty, 'nothing is sent');
+    return this.#ownReplies([]);
+  }
+
+  /** @param elements - what EXEC answered, the bookkeeping in front */
+  #ownReplies(elements: readonly Reply[]): readonly Reply[] {
     const own: Reply[] = [];
     for (const slot of this.#slots) {
       const reply = replyOf(slot, elements);
       if (!slot.isSilent) own.push(reply);
     }
-    return { kind: 'replies', replies: own };
+    return own;
   }
 
   #marker(isPart: boolean): string {

@@ -244,7 +244,7 @@ export class RedisEngine implements Engine, JoinedEngine {
           });
       });
     } else if (only.batch.isEmpty) {
-      this.#land(this.#takeOff(entry, () => done([])));
+      this.#land(this.#takeOff(entry, () => done(only.batch.repliesOfEmpty())));
     } else {
       let replies: readonly Reply[] = [];
       const flight = this.#takeOff(entry, () => done(replies));

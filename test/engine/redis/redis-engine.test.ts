@@ -132,6 +132,14 @@ describe('one shard in a Redis', () => {
     await redis.stop();
   });
 
+  test('an entry that has nothing for Redis gets its replies', async () => {
+    joined.host.append(commandsOf('OUTRIGGER.EFFECT "$-1\\r\\n"'));
+    joined.host.append(commandsOf('INCR a'));
+    await joined.host.settled();
+    assert.deepEqual(replies(1), ['$-1\r\n']);
+    assert.deepEqual(replies(2), [':1\r\n']);
+  });
+
   test('flushes and swaps leave what is ours in its place, and are not taken for those of others', async () => {
     const lines = [
       'FLUSHALL',
