@@ -284,9 +284,11 @@ export class OutriggerNode {
     const { cluster } = this.#part;
     const { commandTimeoutMs } = this.#config;
     const { timers } = this.#system;
-    return changeNamespaces(cluster, change, (made) =>
-      whyNotSwitch(made, { cluster, timers, commandTimeoutMs }),
-    );
+    return changeNamespaces(cluster, change, {
+      whyNot: (made) => whyNotSwitch(made, { cluster, timers, commandTimeoutMs }),
+      // What a node took before it heard of a change is answered, or has failed, by then.
+      settled: () => new Promise((resolve) => void timers.after(commandTimeoutMs, resolve)),
+    });
   }
 
   /** Who holds the data, as this node knows it; undefined where it is not a member. */

@@ -14,6 +14,7 @@ interface Row {
   readonly boundMs?: number;
   readonly upstream?: string;
   readonly defaultTtlMs?: number;
+  readonly isClosed?: boolean;
 }
 
 /** Prints to `out`. Throws UsageError, also where the node refuses. */
@@ -82,13 +83,18 @@ function numberOf(values: ReadonlyMap<string, string>, flag: string): number | u
   return Number(text);
 }
 
+function levelOf({ level, boundMs, isClosed }: Row): string {
+  const bound = boundMs === undefined ? level : `${level} (${boundMs} ms)`;
+  return isClosed === true ? `${bound}, closed` : bound;
+}
+
 /** A line a row, columns aligned, in the order in which they count. */
 function table(rows: readonly Row[]): string {
   const cells = rows.map((row, at) => [
     `${at + 1}`,
     row.keys,
     row.database === undefined ? 'any' : `${row.database}`,
-    row.boundMs === undefined ? row.level : `${row.level} (${row.boundMs} ms)`,
+    levelOf(row),
     row.defaultTtlMs === undefined ? '-' : `${row.defaultTtlMs} ms`,
     row.upstream ?? '-',
   ]);

@@ -55,7 +55,7 @@ export class Pipeline {
   take(connection: Connection): boolean {
     const spec = this.#classifier.classify(connection.request);
     if (typeof spec === 'string') return this.#reject(connection, spec);
-    if (this.#state.cluster.namespaces.hasOff) {
+    if (this.#state.cluster.namespaces.hasDetours) {
       const isTaken = takeOff(spec, connection, this.#state);
       if (isTaken !== undefined) return isTaken;
     }

@@ -20,6 +20,8 @@ export class NamespaceTable {
   /** Every key is strong, and nothing else is asked of it. */
   readonly isEmpty: boolean;
   readonly hasOff: boolean;
+  /** Some keys do not go to the shards: they pass through, or are closed. */
+  readonly hasDetours: boolean;
   readonly hasDefaultTtl: boolean;
   readonly #matchers: readonly Matcher[];
 
@@ -27,6 +29,7 @@ export class NamespaceTable {
     this.rows = rows;
     this.isEmpty = rows.length === 0;
     this.hasOff = rows.some(({ level }) => level === 'off');
+    this.hasDetours = this.hasOff || rows.some(({ isClosed }) => isClosed);
     this.hasDefaultTtl = rows.some(({ defaultTtlMs }) => defaultTtlMs !== undefined);
     this.#matchers = rows.map((row) => ({ row, fits: matcherOf(row.keys) }));
   }

@@ -20,6 +20,8 @@ export interface Namespace {
   readonly upstream?: string;
   /** What a write gives a key that has no deadline; not with `off`. */
   readonly defaultTtlMs?: number;
+  /** While its keys change between the cluster and an upstream, nobody may use them. */
+  readonly isClosed?: true;
 }
 
 /** What names a row: no two rows of a table have the same. */
@@ -47,7 +49,7 @@ const ttlMsMax = 2 ** 50;
 const redisPort = 6379;
 
 const levels: readonly ConsistencyLevel[] = ['strong', 'session', 'bounded', 'eventual', 'off'];
-const keysOfRow = ['keys', 'database', 'level', 'boundMs', 'upstream', 'defaultTtlMs'];
+const keysOfRow = ['keys', 'database', 'level', 'boundMs', 'upstream', 'defaultTtlMs', 'isClosed'];
 
 /** From JSON as configuration, operators and the meta group's log have it. */
 export function parseNamespaces(json: unknown): Parsed<readonly Namespace[]> {
@@ -81,7 +83,8 @@ export function parseNamespace(json: unknown): Parsed<Namespace> {
   if (unknown !== undefined) return invalid(`unknown key ${unknown}`);
   const level = levels.find((known) => known === row['level']);
   if (level === undefined) return invalid(`level must be one of ${levels.join(', ')}`);
-  const { boundMs, upstream, defaultTtlMs } = row;
+  const { boundMs, upstream, defaultTtlMs, isClosed } = row;
+  if (isClosed !== undefined && isClosed !== true) return invalid('isClosed is true or absent');
   if ((boundMs !== undefined) !== (level === 'bounded'))
     return invalid('boundMs belongs to level bounded, which needs it');
   if (boundMs !== undefined && !isWhole(boundMs, 1, boundMsMax))
@@ -105,6 +108,7 @@ export function parseNamespace(json: unknown): Parsed<Namespace> {
       ...(boundMs === undefined ? {} : { boundMs }),
       ...(upstream === undefined ? {} : { upstream }),
       ...(defaultTtlMs === undefined ? {} : { defaultTtlMs }),
+      ...(isClosed === undefined ? {} : { isClosed }),
     },
   };
 }

@@ -32,7 +32,10 @@ const formed = (id: string, shards = 4): MetaState => ({
   namespaces: [],
 });
 
-const nothing = (): Promise<undefined> => Promise.resolve(undefined);
+const nothing = {
+  whyNot: (): Promise<undefined> => Promise.resolve(undefined),
+  settled: (): Promise<void> => Promise.resolve(),
+};
 
 const rowOf = (keys: string): Namespace => ({ keys, level: 'strong' });
 

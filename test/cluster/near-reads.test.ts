@@ -178,6 +178,33 @@ test('a proxy’s reads below strong are answered by one member, without the lea
   assert.deepEqual([asked.size, strongReads], [1, 0]);
 });
 
+test('a proxy stays with its member whoever else comes and goes, and takes another when that dies', async () => {
+  for (let seed = 1; seed <= 3; seed++) {
+    const { cluster, proxy } = await withProxy(seed);
+    let asked: number | undefined;
+    cluster.onSend = ({ to, kind }) => {
+      if (kind === frameKind.nearRead) asked = to;
+    };
+    const nearest = async (): Promise<number> => {
+      await cluster.finished(proxy.local('GET k'));
+      assert.ok(asked !== undefined);
+      return asked;
+    };
+    const first = await nearest();
+    for (const node of cluster.nodes.filter(({ id }) => id !== first)) {
+      node.crash();
+      await cluster.advance(2_000);
+      assert.equal(await nearest(), first, `seed ${seed}`);
+      node.start();
+      await cluster.until('it is back', () => node.isReady && cluster.isServing());
+      assert.equal(await nearest(), first, `seed ${seed}`);
+    }
+    cluster.node(first).crash();
+    await cluster.until('there is a leader', () => cluster.findLeader(0) !== undefined);
+    assert.notEqual(await nearest(), first);
+  }
+});
+
 test('a session through a proxy never goes back, whichever member answers and dies', async () => {
   for (let seed = 1; seed <= 4; seed++) {
     const { cluster, proxy } = await withProxy(seed);

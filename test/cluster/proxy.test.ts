@@ -188,8 +188,13 @@ test('what changes in the meta group reaches proxies by itself, whoever else the
     level: 'strong',
     defaultTtlMs: undefined,
   } as never;
-  const changing = changeNamespaces(proxy.proxy, { kind: 'set', row, at: undefined }, () =>
-    Promise.resolve(undefined),
+  const changing = changeNamespaces(
+    proxy.proxy,
+    { kind: 'set', row, at: undefined },
+    {
+      whyNot: () => Promise.resolve(undefined),
+      settled: () => Promise.resolve(),
+    },
   );
   await cluster.until('it is known', () => (proxy.proxy.meta?.version ?? 0) > before);
   assert.deepEqual(await changing, { kind: 'changed' });

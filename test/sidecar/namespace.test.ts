@@ -23,7 +23,7 @@ class FakeNode implements AdminNode {
     return [
       { keys: 'lock:*', level: 'strong' },
       { keys: 'cart:*', database: 3, level: 'bounded', boundMs: 50, defaultTtlMs: 1_000 },
-      { keys: 'old:*', level: 'off', upstream: 'redis://h:1' },
+      { keys: 'old:*', level: 'off', upstream: 'redis://h:1', isClosed: true },
     ];
   }
 
@@ -90,7 +90,7 @@ test('list shows the rows in the order in which they count, and with --json as t
       'place  keys    database  level            default TTL  upstream',
       '1      lock:*  any       strong           -            -',
       '2      cart:*  3         bounded (50 ms)  1000 ms      -',
-      '3      old:*   any       off              -            redis://h:1',
+      '3      old:*   any       off, closed      -            redis://h:1',
       'other keys are strong',
       '',
     ].join('\n'),

@@ -30,6 +30,9 @@ const upstreamDownReply = errorReply(
   'CLUSTERDOWN the upstream Redis of this namespace does not answer; nothing was changed, try again',
 );
 
+const closedReply = errorReply(
+  'TRYAGAIN keys of this namespace are changing their place; the command did not run, try again',
+);
 const keptReply = errorReply(
   'ERR some namespaces are kept in an upstream Redis, which is not flushed or swapped from here; delete keys by name, or do it there',
 );
@@ -38,16 +41,18 @@ const keptReply = errorReply(
 const unpassedFlags: readonly string[] = ['blocking', 'pubsub', 'admin'];
 const unpassedNames: readonly string[] = ['watch', 'migrate', 'restore-asking'];
 
-/** Takes a command where some namespaces are off; undefined where it goes on like any other. */
+/** Takes a command where some namespaces are off or closed; undefined where it goes on like any other. */
 export function takeOff(
   spec: CommandSpec,
   connection: Connection,
   state: FrontState,
 ): boolean | undefined {
-  const isRefused = spec.spread === 'all-ok' || spec.spread === 'lone';
-  const passage = isRefused
-    ? ({ kind: 'refused', reply: keptReply } as const)
-    : passageOf(spec, connection, state.cluster.namespaces);
+  const { namespaces } = state.cluster;
+  const isFlush = spec.spread === 'all-ok' || spec.spread === 'lone';
+  const passage =
+    isFlush && namespaces.hasOff
+      ? ({ kind: 'refused', reply: keptReply } as const)
+      : passageOf(spec, connection, namespaces);
   if (passage === undefined) return undefined;
   if (passage.kind === 'pass') return pass(spec, passage.upstream, connection, state);
   state.statistics.commandsRejected += 1;
@@ -62,8 +67,10 @@ function passageOf(spec: CommandSpec, connection: Connection, table: NamespaceTa
   const elsewhere = destinationDatabase(spec, request);
   let found: string | undefined;
   let count = 0;
+  let isAnyClosed = false;
   const see = (database: number, key: Uint8Array): void => {
-    const { upstream } = table.find(database, key);
+    const { upstream, isClosed } = table.find(database, key);
+    if (isClosed === true) isAnyClosed = true;
     if (count === 0) found = upstream;
     else if (found !== upstream) found = '';
     count += 1;
@@ -74,6 +81,7 @@ function passageOf(spec: CommandSpec, connection: Connection, table: NamespaceTa
     if (at !== last || keys.length === 1) see(client.database, request.arg(at));
   }
   if (elsewhere !== undefined && last !== undefined) see(elsewhere, request.arg(last));
+  if (isAnyClosed) return { kind: 'refused', reply: closedReply };
   if (found === undefined) return undefined;
   if (found === '') return { kind: 'refused', reply: mixedReply };
   const isUnpassed =

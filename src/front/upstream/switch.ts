@@ -1,6 +1,6 @@
 /**
  * Whether a change of the table would lose sight of keys: a key that now is in the cluster and would then be looked for in an upstream, or the
- * other way about. Such a change is refused; nobody copies keys yet.
+ * other way about. Such a change is refused; nobody copies keys yet. It is asked while nobody may use those keys.
  *
  * Only keys of the row that changes can change sides, so only these are looked for, by SCAN.
  */
@@ -37,13 +37,23 @@ export interface SwitchSurroundings {
 /** Sends one command to one side; undefined where there is no answer. */
 type Ask = (database: number, command: Uint8Array) => Promise<string | undefined>;
 
+/** Whether a key may be on another side after the change. */
+export function mayMoveKeys({ from, to }: Switch): boolean {
+  return JSON.stringify(sidesOf(from)) !== JSON.stringify(sidesOf(to));
+}
+
+/** The rows that decide it: what stands behind the last row that is off leaves keys in the cluster. */
+function sidesOf({ rows }: NamespaceTable): readonly unknown[] {
+  const last = rows.findLastIndex(({ level }) => level === 'off');
+  return rows.slice(0, last + 1).map(({ keys, database, upstream }) => [keys, database, upstream]);
+}
+
 /** Why the change cannot be made, with the way to go; undefined where it can. */
 export async function whyNotSwitch(
   change: Switch,
   surroundings: SwitchSurroundings,
 ): Promise<string | undefined> {
   const { from, to } = change;
-  if (!from.hasOff && !to.hasOff) return undefined;
   if (to.hasOff) {
     for (let shard = 0; shard < surroundings.cluster.shards; shard += 1) {
       const ask: Ask = (database, bytes) => askShard(surroundings, shard, database, bytes);

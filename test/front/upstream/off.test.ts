@@ -26,7 +26,7 @@ async function connect(t: TestContext, port: number): Promise<RawClient> {
 }
 
 /** `direct` is a client of the upstream. */
-async function scene(t: TestContext, shards = 1): Promise<Scene> {
+async function scene(t: TestContext, shards = 1, commandTimeoutMs = 2_000): Promise<Scene> {
   const redis = await startRedis();
   t.after(() => redis.stop());
   const upstream = `redis://127.0.0.1:${redis.port}`;
@@ -38,7 +38,7 @@ async function scene(t: TestContext, shards = 1): Promise<Scene> {
     clientPort: 0,
     storage: 'memory',
     shards,
-    commandTimeoutMs: 2_000,
+    commandTimeoutMs,
     namespaces: [
       { keys: 'off:in:*', level: 'strong' },
       { keys: 'off:*', level: 'off', upstream },
@@ -219,7 +219,7 @@ test('where the upstream is gone its keys are, and no others', async (t) => {
 });
 
 test('a switch that would lose sight of keys is refused with the way to go, in either direction', async (t) => {
-  const { node, client, direct, upstreamPort } = await scene(t, 4);
+  const { node, client, direct, upstreamPort } = await scene(t, 4, 200);
   const upstream = `redis://127.0.0.1:${upstreamPort}`;
   await client.ask('SET off:1 v');
   await client.ask('SET on:1 v');
@@ -268,5 +268,31 @@ test('a switch that would lose sight of keys is refused with the way to go, in e
   assert.match(
     await reasonOf({ kind: 'remove', name: { keys: 'on:*' } }),
     /does not say whether it has keys/,
+  );
+});
+
+test('while keys change sides nobody uses them, and where they may not they are used as before', async (t) => {
+  const { node, client } = await scene(t, 1, 400);
+  await client.ask('SET off:1 v');
+  const outcomes: string[] = [];
+  const change = node
+    .changeNamespaces({ kind: 'remove', name: { keys: 'off:*' } })
+    .then(({ kind }) => outcomes.push(kind));
+  const replies = new Set<string>();
+  while (outcomes.length === 0) {
+    replies.add(await client.ask('GET off:1'));
+    assert.match(await client.ask('MGET on:1 off:1'), /^-(CROSSSLOT|TRYAGAIN)/);
+    assert.equal(await client.ask('SET on:1 v'), '+OK\r\n');
+  }
+  await change;
+  assert.deepEqual(outcomes, ['refused']);
+  assert.deepEqual([...replies].toSorted(), [
+    '$1\r\nv\r\n',
+    '-TRYAGAIN keys of this namespace are changing their place; the command did not run, try again\r\n',
+  ]);
+  assert.equal(await client.ask('GET off:1'), '$1\r\nv\r\n', 'it is open again');
+  assert.deepEqual(
+    node.namespaces().map(({ isClosed }) => isClosed),
+    [undefined, undefined, undefined],
   );
 });
