@@ -109,7 +109,6 @@ export class Member implements Cluster {
       self: nodeId,
       transport,
       clock,
-      timers: options.timers,
       walls: this.#walls,
       promiseMs: options.settings.promiseMs,
       replicaOf: (group) => this.#replicas[group],

@@ -8,12 +8,12 @@
  * answered together it names the earliest, so a lease can only be too short.
  */
 
-import type { Clock, Timers } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
 import { term, type GroupId, type NodeId } from '../base/ids.ts';
 import type { Message } from '../raft/message.ts';
 import type { Lane, Transport } from '../transport/transport.ts';
 import type { WallClocks } from './cluster-time.ts';
-import { CommitNews } from './commit-news.ts';
+import { CommitNews, type HeldAppend, type Outlook } from './commit-news.ts';
 import {
   decodeAnswers,
   decodeHeartbeats,
@@ -42,13 +42,12 @@ export class Peers {
   readonly #promiseMs: number;
   readonly #replicaOf: (group: GroupId) => Replica | undefined;
   readonly #gathered = new Map<NodeId, Gathered>();
-  readonly #news: CommitNews;
+  readonly #news = new CommitNews();
 
   constructor(options: {
     readonly self: NodeId;
     readonly transport: Pick<Transport, 'send'>;
     readonly clock: Clock;
-    readonly timers: Timers;
     readonly walls: WallClocks;
     /** How long this node grants no vote after a heartbeat; whole ms. */
     readonly promiseMs: number;
@@ -60,13 +59,9 @@ export class Peers {
     this.#walls = options.walls;
     this.#promiseMs = options.promiseMs;
     this.#replicaOf = options.replicaOf;
-    this.#news = new CommitNews({
-      timers: options.timers,
-      send: ({ group, message }) => this.#sendNow(group, message),
-    });
   }
 
-  /** Sends a message of a group: heartbeats and their answers at `flush`, appends without entries a moment later, others at once. */
+  /** Sends a message of a group: heartbeats and their answers at `flush`, appends without entries with a later one, others at once. */
   send(group: GroupId, sent: Message): void {
     switch (sent.type) {
       case 'MsgHeartbeat':
@@ -92,8 +87,12 @@ export class Peers {
     this.#transport.send(sent.to, laneOf(sent), frameKind.raft, frame);
   }
 
-  /** Sends what was gathered; called at the end of each turn. */
-  flush(): void {
+  /** Sends what was gathered; called at the end of each turn. True where another turn is needed for what is left. */
+  flush(): boolean {
+    const needsTurn = this.#news.turnEnds(
+      (held) => this.#outlook(held),
+      ({ group, message }) => this.#sendNow(group, message),
+    );
     for (const [peer, gathered] of this.#gathered) {
       const { heartbeats, answers, answersMs } = gathered;
       if (heartbeats.length > 0) {
@@ -111,6 +110,13 @@ export class Peers {
       answers.length = 0;
       gathered.answersMs = undefined;
     }
+    return needsTurn;
+  }
+
+  #outlook({ group, message }: HeldAppend): Outlook {
+    const replica = this.#replicaOf(group);
+    if (replica?.term !== message.term) return 'over';
+    return replica.hasUncommitted ? 'entries' : 'nothing';
   }
 
   /** A frame of kind 1…15. False where it makes no sense: the peer is of another kind, or broken. */

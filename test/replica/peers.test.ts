@@ -30,12 +30,11 @@ interface Sent {
 class Scene {
   nowMs = 1_000;
   readonly sent: Sent[] = [];
-  /** What was put off. */
-  readonly due: (() => void)[] = [];
   readonly stepped: string[] = [];
   readonly answeredMs: number[] = [];
   readonly wellness: boolean[] = [];
   isEngineWell = true;
+  hasUncommitted = false;
   readonly peers: Peers;
 
   constructor() {
@@ -49,14 +48,6 @@ class Scene {
         },
       },
       clock,
-      timers: {
-        after: (_delayMs, call) => {
-          this.due.push(call);
-          return { cancel: () => undefined };
-        },
-        soon: () => assert.fail('nothing is left for a turn'),
-        endOfTurn: () => assert.fail('nothing is left for the end of a turn'),
-      },
       walls: new WallClocks({ clock, self }),
       promiseMs: 441,
       replicaOf: (group) => this.#replica(group),
@@ -67,6 +58,8 @@ class Scene {
     const replica = {
       step: ({ type }: Message) => this.stepped.push(`${group} ${type}`),
       isEngineWell: this.isEngineWell,
+      term: term(3),
+      hasUncommitted: this.hasUncommitted,
       heartbeatAnswered: (
         _from: number,
         _term: number,
@@ -179,20 +172,22 @@ test('appends and their answers go by the data lane, votes by the control lane, 
   );
 });
 
-test('an append without entries is put off, and one with entries replaces it', () => {
+test('an append without entries leaves with the next turn where no entries are on their way', () => {
   const scene = new Scene();
   const append = { type: 'MsgApp', to: peer, from: self, term: term(3) } as const;
   scene.peers.send(groupId(1), message(append));
-  scene.peers.flush();
+  assert.equal(scene.peers.flush(), true, 'another turn is needed');
   assert.equal(scene.sent.length, 0);
-  scene.peers.send(groupId(1), message({ ...append, entries: [entry] }));
+  scene.hasUncommitted = true;
+  assert.equal(scene.peers.flush(), false);
+  assert.equal(scene.sent.length, 0, 'the commit of those on their way tells more');
+  scene.hasUncommitted = false;
+  assert.equal(scene.peers.flush(), false);
   assert.equal(scene.sent.length, 1);
-  scene.peers.send(groupId(1), message(append));
-  for (let due = scene.due.shift(); due !== undefined; due = scene.due.shift()) due();
-  assert.deepEqual(
-    scene.sent.map(({ lane }) => lane),
-    ['data', 'data'],
-  );
+  scene.peers.send(groupId(1), message({ ...append, term: term(2) }));
+  while (scene.peers.flush());
+  scene.peers.flush();
+  assert.equal(scene.sent.length, 1, 'nothing is said of a term that has ended');
 });
 
 test('a message that names another sender than the peer that sent it is refused', () => {

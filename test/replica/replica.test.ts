@@ -87,7 +87,6 @@ class Scene {
         self,
         transport,
         clock,
-        timers: this.timers,
         walls,
         promiseMs: 441,
         replicaOf,
