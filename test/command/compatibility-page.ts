@@ -11,7 +11,8 @@ const opening = `# Compatibility
 Made from the command table by \`node test/command/compatibility-page.ts > docs/compatibility.md\`; \`test/command/compatibility.test.ts\` fails where this page says
 something else, and where a command of the installed Redis, or of a list in \`test/command/versions.ts\` (Redis 6.2 to 8.10, Valkey 8 and 9), has no row.
 
-Replies and errors are those of Redis 7.0, byte for byte, in RESP2 and RESP3: \`test/differential\`, \`test/front/all-types.test.ts\`, \`test/front/resp3.test.ts\`.
+Replies and errors are those of Redis 7.0, byte for byte, in RESP2 and RESP3: \`test/differential\`, \`test/front/resp3.test.ts\`, and through
+nodes \`test/e2e/differential.test.ts\` (memory) and \`test/e2e/differential-redis.test.ts\` (redis).
 
 ## How commands are answered
 
