@@ -359,12 +359,11 @@ export class RedisEngine implements Engine, JoinedEngine {
     const all: Reply[] = [];
     for (const [at, { batch, flush }] of parts.entries()) {
       const isLast = at === parts.length - 1;
-      if (isLast || !batch.isEmpty)
-        all.push(
-          ...(await new Promise<readonly Reply[]>((resolve) => {
-            this.#send(batch, !isLast, resolve);
-          })),
-        );
+      const own = await new Promise<readonly Reply[]>((resolve) => {
+        if (isLast || !batch.isEmpty) this.#send(batch, !isLast, resolve);
+        else resolve(batch.repliesOfEmpty());
+      });
+      all.push(...own);
       if (flush === undefined) continue;
       await this.#removeOwnKeys(flush);
       all.push(flush.reply([okReply]));

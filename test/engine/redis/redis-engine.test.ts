@@ -87,6 +87,13 @@ describe('several shards in one Redis', () => {
     );
   });
 
+  test('a wrong command in front of a flush has its reply', async () => {
+    host(0).append(commandsOf('SET 0:a 1 NX XX', 'FLUSHALL', 'SET 0:a 1 NX XX'));
+    await host(0).settled();
+    const wrong = '-ERR syntax error\r\n';
+    assert.deepEqual(repliesOf(0, 1), [wrong, '+OK\r\n', wrong]);
+  });
+
   test('a flush of one database leaves the shard its other databases', async () => {
     host(0).append(commandsOf('SET 0:a 1', '[4] SET 0:a 1'));
     host(0).append(commandsOf('[4] FLUSHDB'));
