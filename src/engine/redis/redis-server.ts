@@ -234,7 +234,6 @@ export class RedisServer {
 
   #becomeWell(connections: Connections, info: Info): void {
     this.#isWell = true;
-    this.#backoffMs = backoffFirstMs;
     this.#joinedRun = info.get('run_id');
     this.#lastReason = '';
     this.#observe(info);
@@ -388,7 +387,10 @@ export class RedisServer {
     const info = await readInfo(connections);
     requireReadiness(info);
     await this.#settle(connections);
-    if (this.#connections === connections) this.#observe(info);
+    if (this.#connections !== connections) return;
+    this.#observe(info);
+    // Not before: data that is spoilt again and again is not made anew ever faster.
+    this.#backoffMs = backoffFirstMs;
   }
 
   #observe(info: Info): void {
