@@ -64,13 +64,14 @@ function rename(call: Call, args: readonly string[], onlyIfAbsent: boolean): Rep
 }
 
 /** Puts an item's value and deadline under another key or into another database, over what is there. */
-function place(call: Call, source: Item, target: { keyspace: Keyspace; key: string }): void {
+function place(call: Call, source: Item, target: { keyspace: Keyspace; key: string }): Item {
   const { keyspace, key } = target;
   const item = call.find(key, keyspace) ?? keyspace.insertString(key, '');
   keyspace.replaceString(item, source.text, source.encoding);
   item.touchedS = source.touchedS;
   if (source.deadline === undefined) keyspace.clearDeadline(item);
   else keyspace.setDeadline(item, source.deadline.atMs);
+  return item;
 }
 
 function copy(call: Call, args: readonly string[]): Reply {
@@ -97,7 +98,8 @@ function copy(call: Call, args: readonly string[]): Reply {
   const source = call.use(from);
   if (source === undefined) return zero;
   if (!isReplace && call.find(to, keyspace) !== undefined) return zero;
-  place(call, source, { keyspace, key: to });
+  const made = place(call, source, { keyspace, key: to });
+  if (made.encoding === 'natural') made.encoding = 'copied';
   return one;
 }
 

@@ -21,9 +21,9 @@ import type { Int64 } from '../int64.ts';
 /**
  * How Redis would hold a string, which OBJECT ENCODING shows.
  * `natural`: as SET stores it, an integer where it reads as one. `text`: by length alone (INCRBYFLOAT).
- * `raw`: once it was changed in place (APPEND, SETRANGE).
+ * `copied`: the same, but a small integer is its own and not the one that all share (COPY). `raw`: once it was changed in place (APPEND, SETRANGE).
  */
-export type StringEncoding = 'natural' | 'text' | 'raw';
+export type StringEncoding = 'natural' | 'copied' | 'text' | 'raw';
 
 /** A string and its key. Other types will be other members of the union `Item`, told apart by `kind`. */
 export class StringItem {

@@ -70,7 +70,9 @@ function object(call: Call, args: readonly string[]): Reply {
 }
 
 function integerOf(item: Item): Int64 | undefined {
-  return item.encoding === 'natural' ? parseInt64(item.text) : undefined;
+  return item.encoding === 'natural' || item.encoding === 'copied'
+    ? parseInt64(item.text)
+    : undefined;
 }
 
 function encodingOf(item: Item): string {
@@ -81,7 +83,7 @@ function encodingOf(item: Item): string {
 
 function isShared(item: Item): boolean {
   const value = integerOf(item);
-  return value !== undefined && value >= 0 && value < sharedIntegers;
+  return item.encoding === 'natural' && value !== undefined && value >= 0 && value < sharedIntegers;
 }
 
 /** The one subcommand that comes here is USAGE; the command table refuses the others. */
