@@ -43,9 +43,22 @@ export const allCases: Cases = {
   ...sortCases,
 };
 
-/** The tables whose commands this engine holds, all of them. */
+/** Lines that set deadlines which a fronted Redis cannot store: they end 2^42 ms earlier than Redis's own (docs/decisions/0009). */
+const tooLate: ReadonlySet<string> = new Set([
+  'EXPIREAT a 9223372036854775',
+  'PEXPIREAT a 9223372036854775807',
+  'SET a 1 EXAT 9223372036854775',
+  'SET a 1 PXAT 9223372036854775807',
+]);
+
+/** The tables whose commands this engine holds, all of them, as far as it holds them. */
 export function casesOf(engine: 'memory' | 'redis'): Cases {
-  if (engine === 'redis') return allCases;
+  if (engine === 'redis') {
+    const tables = Object.entries(allCases);
+    return Object.fromEntries(
+      tables.map(([name, lines]) => [name, lines.filter((line) => !tooLate.has(line))]),
+    );
+  }
   const isHeld = (line: string): boolean =>
     lookupCommand(String(words(line)[0]))?.engines !== 'redis';
   return Object.fromEntries(Object.entries(allCases).filter(([, lines]) => lines.every(isHeld)));

@@ -1,31 +1,32 @@
 /**
- * The tables of cases through translation, beside a Redis that gets the commands themselves: writes as entries, reads as reads, both at the
+ * The redis engine over a real redis-server, beside one that gets the commands themselves: writes as entries, reads as reads, both at the
  * machine's time, since the server beside it lives in that time too.
  */
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
-import { fitsArity, lookupCommand } from '../../../src/command/table.ts';
-import type { EngineCommand } from '../../../src/engine/engine.ts';
-import { casesOf } from '../../differential/cases.ts';
-import { compareSequence, sequenceOf } from '../../differential/sequence.ts';
-import { compareCase } from '../../differential/suite.ts';
-import { connectTarget } from '../../differential/target.ts';
-import type { Target } from '../../differential/target.ts';
-import { anyCommand } from '../../differential/typed-generator.ts';
-import { encode } from '../../support/commands.ts';
-import { startRedis } from '../../support/redis-server.ts';
-import type { RedisServer } from '../../support/redis-server.ts';
-import { TranslatedRedis } from './translated-redis.ts';
+import { fitsArity, lookupCommand } from '../../src/command/table.ts';
+import type { Engine, EngineCommand } from '../../src/engine/engine.ts';
+import { casesOf } from './cases.ts';
+import { compareSequence, sequenceOf } from './sequence.ts';
+import { compareCase } from './suite.ts';
+import { connectTarget } from './target.ts';
+import type { Target } from './target.ts';
+import { anyCommand } from './typed-generator.ts';
+import { encode } from '../support/commands.ts';
+import { startRedis } from '../support/redis-server.ts';
+import type { RedisServer } from '../support/redis-server.ts';
+import { createEngines } from '../engine/redis/harness.ts';
+import { EngineDriver } from '../support/engine-driver.ts';
 
-class TranslatedTarget implements Target {
-  readonly #engine: TranslatedRedis;
+class EngineTarget implements Target {
+  readonly #engine: Engine;
   #database = 0;
   #index = 0;
   #timeMs = 0;
 
-  constructor(engine: TranslatedRedis) {
+  constructor(engine: Engine) {
     this.#engine = engine;
   }
 
@@ -82,15 +83,7 @@ class TranslatedTarget implements Target {
 /** How many random ones are run. */
 const sequences = 100;
 
-/** Lines that set deadlines which a fronted Redis cannot store. */
-const tooLate: ReadonlySet<string> = new Set([
-  'EXPIREAT a 9223372036854775',
-  'PEXPIREAT a 9223372036854775807',
-  'SET a 1 EXAT 9223372036854775',
-  'SET a 1 PXAT 9223372036854775807',
-]);
-
-describe('a Redis that gets the translation answers as one that gets the commands', () => {
+describe('the redis engine answers as Redis does', () => {
   let servers: readonly RedisServer[];
   let ours: Target;
   let theirs: Target;
@@ -98,7 +91,11 @@ describe('a Redis that gets the translation answers as one that gets the command
   before(async () => {
     servers = await Promise.all([startRedis(), startRedis()]);
     const [first = 0, second = 0] = servers.map(({ port }) => port);
-    ours = new TranslatedTarget(await TranslatedRedis.create(first));
+    const url = `redis://127.0.0.1:${first}`;
+    const { engines } = await createEngines({ url, directory: undefined });
+    const [engine] = engines;
+    assert.ok(engine);
+    ours = new EngineTarget((await EngineDriver.open(engine)).engine);
     theirs = await connectTarget(second);
   });
 
@@ -108,9 +105,7 @@ describe('a Redis that gets the translation answers as one that gets the command
   });
 
   for (const [name, lines] of Object.entries(casesOf('redis'))) {
-    // Deadlines end 2^42 ms earlier than Redis's own (docs/decisions/0009).
-    const possible = lines.filter((line) => !tooLate.has(line));
-    test(name, () => compareCase(possible, { ours, theirs }));
+    test(name, () => compareCase(lines, { ours, theirs }));
   }
 
   test('after any sequence of commands', async (t) => {
