@@ -79,7 +79,9 @@ test('while a leader dies, commands of a proxy wait; none fails, each happens on
     former.crash();
     calls.push(...Array.from({ length: 20 }, () => proxy.log('INCR n')));
     await cluster.untilLedByAnother(former);
+    const ledMs = cluster.time.nowMs;
     for (const call of [...calls, ...reads]) await cluster.finished(call);
+    assert.ok(cluster.time.nowMs - ledMs < 200, 'they go to the new leader when he is known');
     for (const call of [...calls, ...reads]) assert.equal(call.isReplied, true, call.outcome);
     const replies = calls.map(({ outcome }) => Number(outcome?.slice(1))).sort((a, b) => a - b);
     const first = (round - 1) * 40 + 1;
@@ -157,6 +159,7 @@ test('a proxy that stops says what is in doubt and what did not happen', async (
 
 test('without a leader commands of a proxy fail in time, and did not happen', async () => {
   const { cluster, proxy } = await formed({ commandTimeoutMs: 1_000 });
+  await cluster.advance(5_000);
   for (const node of cluster.nodes) node.crash();
   await cluster.advance(100);
   const calls = [proxy.log('INCR n'), proxy.read('GET n')];
@@ -370,6 +373,49 @@ test('a proxy whose lane had no room is told later', async () => {
   watchers.tick();
   watchers.tick();
   assert.deepEqual(sends, [false, false, true]);
+});
+
+test('what may have been lost with a connection is told again on the next; who is gone is told nothing', async () => {
+  const { cluster, proxy } = await formed();
+  const sent: boolean[] = [];
+  let isFull = false;
+  const watchers = new Watchers({
+    self: nodeId(1),
+    timers: {
+      soon: (call) => call(),
+      endOfTurn: () => undefined,
+      after: () => ({ cancel: () => undefined }),
+    },
+    transport: {
+      send: (_peer, _lane, _kind, parts) => {
+        if (!isFull) sent.push(Buffer.concat(parts).includes('"meta"'));
+        return !isFull;
+      },
+    },
+    view: () => {
+      const meta = cluster.node(1).member.meta;
+      assert.ok(meta !== undefined);
+      return { clusterId: meta.clusterId, meta, leaders: [] };
+    },
+  });
+  const hello = helloOf(proxy.id, 1);
+  const { nodeId: id } = hello;
+  watchers.connected(id, 'data', hello);
+  watchers.connected(id, 'control', hello);
+  watchers.changed();
+  watchers.disconnected(id, 'control');
+  watchers.changed();
+  watchers.connected(id, 'control', hello);
+  assert.deepEqual(sent, [true, false, true]);
+  isFull = true;
+  watchers.changed();
+  watchers.disconnected(id, 'control');
+  watchers.disconnected(id, 'data');
+  isFull = false;
+  watchers.tick();
+  watchers.connected(nodeId(500), 'control', helloOf(500, 2));
+  assert.deepEqual(sent, [true, false, true, true]);
+  assert.equal(watchers.has(id), false);
 });
 
 test('a proxy asks members of one cluster only', async () => {
