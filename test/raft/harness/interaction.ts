@@ -74,6 +74,9 @@ function addNodes(story: Story, directive: Directive): void {
     disableConfChangeValidation: isTrue('disable-conf-change-validation'),
     readOnly,
     maxInflightMessages: Number(valueOf(directive, 'inflight') ?? 2 ** 31 - 1),
+    maxMessageBytes: Number(valueOf(directive, 'max-message-size') ?? Infinity),
+    maxInflightBytes: Number(valueOf(directive, 'inflight-size') ?? Infinity),
+    maxUncommittedBytes: Number(valueOf(directive, 'max-uncommitted-size') ?? Infinity),
     maxCommittedBytesPerReady: Number(
       valueOf(directive, 'max-committed-size-per-ready') ?? Infinity,
     ),
@@ -270,10 +273,15 @@ const commands: Readonly<Record<string, Run>> = {
   'log-level': (story, directive) => {
     story.output.level = levels.indexOf(directive.args[0]?.key.toUpperCase() ?? '');
   },
-  // Not in the vectors: `read-index ID CONTEXT` and `restart ID`.
+  // Not in the vectors, as are the limits `max-message-size`, `inflight-size`, `max-uncommitted-size` and the option `hold-votes`.
   'read-index': (story, directive) =>
     firstNode(story, directive).raw.readIndex(bytesOf(directive)) === 'ok'
       ? undefined
       : 'raft read dropped',
+  'report-snapshot': (story, directive) =>
+    firstNode(story, directive).raw.reportSnapshot(
+      nodeId(Number(directive.args[1]?.key)),
+      valueOf(directive, 'ok') === 'true',
+    ),
   restart: (story, directive) => story.restart(firstNode(story, directive)),
 };
