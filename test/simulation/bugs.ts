@@ -43,7 +43,7 @@ export const bugs: readonly Bug[] = [
   {
     name: 'loses its vote in a restart',
     edits: [{ file: state, from: 'this.vote = hardState.vote;', to: 'this.vote = noNode;' }],
-    runsMax: 400,
+    runsMax: 200,
   },
   {
     name: "commits an older term's entry by counting",
@@ -54,7 +54,7 @@ export const bugs: readonly Bug[] = [
         to: 'if (held <= raft.log.committed) return false;',
       },
     ],
-    runsMax: 400,
+    runsMax: 200,
   },
   {
     name: 'opens a term without an entry of its own',
@@ -65,7 +65,7 @@ export const bugs: readonly Bug[] = [
         to: 'const isAppended = true;',
       },
     ],
-    runsMax: 50,
+    runsMax: 200,
   },
   {
     name: 'serves before an entry of its term is applied',
@@ -81,7 +81,7 @@ export const bugs: readonly Bug[] = [
         to: '    this.#ticksUnsettled = 0;\n    this.#tryServe();\n  }',
       },
     ],
-    runsMax: 400,
+    runsMax: 2_000,
   },
   {
     name: 'tells followers of a commit beyond what they hold',
@@ -136,7 +136,7 @@ export const bugs: readonly Bug[] = [
         to: 'return index(jointCommitted([...this.#conf.voters, ...this.#conf.learners], this.#conf.votersOutgoing, this));',
       },
     ],
-    runsMax: 400,
+    runsMax: 200,
   },
   {
     name: 'commits by the new half of a joint configuration alone',
@@ -147,7 +147,7 @@ export const bugs: readonly Bug[] = [
         to: 'return outgoing.length >= 0\n    ? committed\n',
       },
     ],
-    runsMax: 400,
+    runsMax: 200,
   },
   {
     name: 'changes many voters at once without a joint configuration',
@@ -163,7 +163,7 @@ export const bugs: readonly Bug[] = [
         to: 'if (added + removed > 9) {',
       },
     ],
-    runsMax: 400,
+    runsMax: 2_000,
   },
   {
     name: 'proposes a change of members while another is pending',
@@ -174,7 +174,7 @@ export const bugs: readonly Bug[] = [
         to: 'if (raft.pendingConfIndex > Infinity) {',
       },
     ],
-    runsMax: 400,
+    runsMax: 200,
   },
   {
     name: "keeps a removed node's vote: followers do not act by changes of members",
@@ -185,7 +185,7 @@ export const bugs: readonly Bug[] = [
         to: 'if (!this.#isLeader) continue;\n        const members = this.#raft.applyConfChange(committedChange(entry, this.group));',
       },
     ],
-    runsMax: 400,
+    runsMax: 2_000,
   },
   {
     name: 'serves a read without confirming that it leads',
@@ -207,7 +207,7 @@ export const bugs: readonly Bug[] = [
         to: 'if (raft.isLeader) askQuorum(raft, request);',
       },
     ],
-    runsMax: 400,
+    runsMax: 200,
   },
   {
     name: 'lets answers to an earlier round of heartbeats confirm a read',
@@ -218,7 +218,7 @@ export const bugs: readonly Bug[] = [
         to: 'this.#waiting.push({ request, index, round: this.#confirmedRound + 1 });',
       },
     ],
-    runsMax: 400,
+    runsMax: 2_000,
   },
   {
     name: 'holds a lease longer than votes are held',
@@ -229,7 +229,7 @@ export const bugs: readonly Bug[] = [
         to: 'const promisedMs = answer.sentMs + 3 * answer.promiseMs;',
       },
     ],
-    runsMax: 400,
+    runsMax: 200,
   },
   {
     name: 'measures a lease from the answer instead of the sending',
@@ -240,7 +240,7 @@ export const bugs: readonly Bug[] = [
         to: 'replica?.heartbeatAnswered(from, term(message.term), { sentMs: this.#clock.monotonicMs(), promiseMs, isWell });',
       },
     ],
-    runsMax: 600,
+    runsMax: 200,
   },
   {
     name: 'measures a lease by the wall clock',
@@ -257,14 +257,19 @@ export const bugs: readonly Bug[] = [
       },
       {
         file: reads,
+        from: 'if (lease()?.isValid(clock.monotonicMs()) === true) return;',
+        to: 'if (lease()?.isValid(clock.wallMs() - wallLead(clock)) === true) return;',
+      },
+      {
+        file: reads,
         from: "/** A round's number as the bytes",
         to: "const leads = new WeakMap<object, number>();\nfunction wallLead(clock: Clock): number {\n  const known = leads.get(clock) ?? clock.wallMs() - clock.monotonicMs();\n  leads.set(clock, known);\n  return known;\n}\n\n/** A round's number as the bytes",
       },
     ],
-    runsMax: 600,
+    runsMax: 2_000,
   },
   {
-    name: 'takes no clock drift off a lease',
+    name: 'adds the clock drift to a lease instead of taking it off',
     edits: [
       {
         file: lease,
@@ -275,15 +280,30 @@ export const bugs: readonly Bug[] = [
     runsMax: 2_000,
   },
   {
-    name: 'checks a lease before it reads, and not afterwards',
+    name: 'checks a lease by a clock that it looked at some time ago',
     edits: [
       {
         file: reads,
+        from: '  #round = 0;\n',
+        to: '  #round = 0;\n  #seenMs = 0;\n',
+      },
+      {
+        file: reads,
+        from: '    this.#ask();\n  }',
+        to: '    this.#ask();\n    this.#seenMs = this.#options.clock.monotonicMs();\n  }',
+      },
+      {
+        file: reads,
+        from: 'return held?.isValid(clock.monotonicMs()) === true ? held : undefined;',
+        to: 'return held?.isValid(this.#seenMs) === true ? held : undefined;',
+      },
+      {
+        file: reads,
         from: "const isGranted = grant === 'confirmed' || grant.isValid(clock.monotonicMs());",
-        to: 'const isGranted = true;',
+        to: "const isGranted = grant === 'confirmed' || grant.isValid(this.#seenMs);",
       },
     ],
-    runsMax: 600,
+    runsMax: 200,
   },
   {
     name: 'keeps its lease after TimeoutNow',
@@ -294,7 +314,7 @@ export const bugs: readonly Bug[] = [
         to: "if (type === 'MsgTimeoutNow') continue;",
       },
     ],
-    runsMax: 600,
+    runsMax: 200,
   },
   {
     name: 'counts a lease without the old half of a joint configuration',
@@ -305,7 +325,7 @@ export const bugs: readonly Bug[] = [
         to: 'if (members.votersOutgoing.length >= 0) return incoming;',
       },
     ],
-    runsMax: 2_000,
+    runsMax: 4_000,
   },
   {
     name: 'votes at once after a restart',
@@ -316,7 +336,7 @@ export const bugs: readonly Bug[] = [
         to: 'if (config.holdVotes === undefined) {',
       },
     ],
-    runsMax: 600,
+    runsMax: 200,
   },
   {
     name: 'forgets with its leader that it holds its vote',
@@ -327,7 +347,7 @@ export const bugs: readonly Bug[] = [
         to: '',
       },
     ],
-    runsMax: 600,
+    runsMax: 200,
   },
   {
     name: 'applies again what is sent again',
@@ -343,7 +363,7 @@ export const bugs: readonly Bug[] = [
         to: "if (group.sequence <= session.lastSequence) return 'next';",
       },
     ],
-    runsMax: 400,
+    runsMax: 200,
   },
   {
     name: 'says that it did not happen where a reply was lost',
@@ -354,6 +374,6 @@ export const bugs: readonly Bug[] = [
         to: "group.isAlone = false;\n      this.#fail(submissions, 'cluster-down');",
       },
     ],
-    runsMax: 400,
+    runsMax: 200,
   },
 ];

@@ -10,7 +10,7 @@ import { hunt } from './hunt.ts';
 import { sourcesWith } from './planted.ts';
 
 /** A bug with this budget or less is hunted here. */
-const runsHere = 100;
+const runsHere = 200;
 /** Everybody's processor is shared with the other test files. */
 const huntsAtOnce = 2;
 

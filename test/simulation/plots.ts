@@ -10,7 +10,7 @@ import type { MessageType } from '../../src/raft/message.ts';
 import type { VirtualCluster } from '../support/virtual-cluster.ts';
 import type { RaftFrame, VirtualNode } from '../support/virtual-node.ts';
 import { anyOf, split } from './trouble.ts';
-import type { Workload } from './workload.ts';
+import { ttlMsMost, type Workload } from './workload.ts';
 
 /** What a plot works on. */
 export interface Stage {
@@ -31,6 +31,7 @@ const wellAfterMs = 1_300;
 
 const plots: readonly Plot[] = [
   killedVoter,
+  edgeOfLease,
   lateTimeoutNow,
   lateRefusal,
   lateAnswers,
@@ -38,10 +39,15 @@ const plots: readonly Plot[] = [
   halfAppended,
 ];
 
+const plotsOfMembers: readonly Plot[] = [splitBehindChange, partOldHalf];
+
 export async function playAny(stage: Stage): Promise<string> {
   const isChange = !stage.areMembersFixed && stage.cluster.random.next() < 0.4;
-  const plot = isChange ? splitBehindChange : anyOf(stage.cluster.random, plots);
+  const plot = anyOf(stage.cluster.random, isChange ? plotsOfMembers : plots);
   stage.cluster.heal();
+  stage.cluster.delayMs = () => 0;
+  stage.cluster.diskMs = () => 0;
+  stage.cluster.fate = () => [0];
   for (const node of stage.cluster.nodes) {
     if (!node.isUp) node.start();
     node.resume();
@@ -76,16 +82,27 @@ const isOf = (frame: RaftFrame, type: MessageType): boolean =>
   frame.kind === frameKind.raft && decodeRaft(frame.payload)?.message.type === type;
 
 /** The rival stands again and again, writes where it is elected, and the former leader is asked all the while. */
-async function contest(stage: Stage, { leader, rival }: Cast, ms: number): Promise<void> {
+async function contest(
+  stage: Stage,
+  { leader, rival }: Cast,
+  { ms, everyMs = stepMs }: { readonly ms: number; readonly everyMs?: number },
+): Promise<void> {
   const { workload } = stage;
-  for (let passed = 0; passed < ms; passed += stepMs) {
+  for (let passed = 0; passed < ms; passed += everyMs) {
     const replica = rival.replica(group);
     if (rival.isUp && !rival.isPaused && replica?.isLeader === false) replica.campaign();
     if (leader.isUp) workload.readUrgently(leader);
     workload.write(rival);
     if (leader.isUp) workload.readUrgently(leader);
-    await stage.pass(stepMs);
+    await stage.pass(everyMs);
   }
+}
+
+/** The rival hears of no leader any more, and, since nobody writes and nothing expires, misses nothing: its log is as good as any. */
+async function forgetLeader(cluster: VirtualCluster, { leader, rival }: Cast): Promise<void> {
+  await cluster.advance(ttlMsMost + 200);
+  part(cluster, leader, rival);
+  await cluster.advance(wellAfterMs + randomInteger(cluster.random, 0, 50));
 }
 
 /**
@@ -96,16 +113,24 @@ async function killedVoter(stage: Stage): Promise<void> {
   const { cluster } = stage;
   const cast = castOf(stage);
   if (cast === undefined) return;
-  const { leader, rival, voters } = cast;
-  part(cluster, leader, rival);
-  await stage.pass(wellAfterMs);
-  if (!leader.isUp) return;
+  const { leader, voters } = cast;
+  await forgetLeader(cluster, cast);
   for (const voter of voters) {
     await voter.crashAfterWrite();
     part(cluster, leader, voter);
     voter.start();
   }
-  await contest(stage, cast, 450);
+  await contest(stage, cast, { ms: 450 });
+}
+
+/** A leader is cut off, and every moment about the end of its lease is tried: clocks run apart as far as they may. */
+async function edgeOfLease(stage: Stage): Promise<void> {
+  const cast = castOf(stage);
+  if (cast === undefined) return;
+  await forgetLeader(stage.cluster, cast);
+  stage.cluster.isolate(cast.leader);
+  await stage.cluster.advance(400);
+  await contest(stage, cast, { ms: 110, everyMs: 1 });
 }
 
 /** TimeoutNow arrives late, and makes its receiver a leader past everybody's promises; the former leader hears nothing of it. */
@@ -121,13 +146,13 @@ async function lateTimeoutNow(stage: Stage): Promise<void> {
     return [lateMs];
   };
   leader.replica(group)?.transferTo(rival.id);
-  await contest(stage, cast, 450);
+  await contest(stage, cast, { ms: 450 });
   cluster.fate = () => [0];
 }
 
 /**
- * The refusal of a pre-vote of long ago tells a voter of a later term, and it forgets the leader that it has promised not to vote against
- * (Raft dissertation, 6.4.1 and 9.6).
+ * The refusal of a pre-vote of long ago tells a voter of a later term, and it forgets the leader that it has promised not to vote against,
+ * not for itself either (Raft dissertation, 6.4.1 and 9.6).
  */
 async function lateRefusal(stage: Stage): Promise<void> {
   const { cluster } = stage;
@@ -167,7 +192,7 @@ async function lateRefusal(stage: Stage): Promise<void> {
   await stage.pass(20);
   cluster.heal();
   cluster.isolate(former);
-  await contest(stage, { leader: former, rival, voters: [voter] }, 450);
+  await contest(stage, { leader: former, rival: voter, voters: [rival] }, { ms: 450 });
 }
 
 /** Answers to heartbeats come so late that whoever gave them is free again. */
@@ -181,21 +206,52 @@ async function lateAnswers(stage: Stage): Promise<void> {
   cluster.fate = () => [0];
   // What has arrived and was not taken yet is all that the leader hears from now on.
   cluster.isolate(cast.leader);
-  await contest(stage, cast, 1_000);
+  await contest(stage, cast, { ms: 1_000 });
 }
 
-/** A leader is stopped with reads under way, and goes on when another has long been elected. */
+/** A leader is stopped with reads under way, gets more of them meanwhile, and goes on when another has long been elected. */
 async function pausedReader(stage: Stage): Promise<void> {
   const cast = castOf(stage);
   if (cast === undefined) return;
   const { leader, rival } = cast;
   for (let count = 0; count < 3; count += 1) stage.workload.readUrgently(leader);
-  await stage.pass(randomInteger(stage.cluster.random, 0, 2));
+  await stage.pass(randomInteger(stage.cluster.random, 1, 4));
   leader.pause();
   await stage.pass(wellAfterMs);
   stage.workload.write(rival);
   await stage.pass(50);
+  // These lie in its sockets when it goes on, beside the news that it does not lead any more.
+  for (let count = 0; count < 6; count += 1) stage.workload.readUrgently(leader);
   leader.resume();
+}
+
+/**
+ * Two voters are removed and come back, which needs the old three as well as the new five; as soon as the leader acts by that, the old ones
+ * are parted from it. They may then elect another with the help of those who answer the leader.
+ */
+async function partOldHalf(stage: Stage): Promise<void> {
+  const { cluster } = stage;
+  const cast = castOf(stage);
+  const replica = cast?.leader.replica(group);
+  if (cast === undefined || replica === undefined || cast.voters.length < 3) return;
+  const { leader, rival, voters } = cast;
+  const moved = voters.slice(1);
+  const propose = (type: 'remove-node' | 'add-node'): void => {
+    const changes = moved.map(({ id }) => ({ type, nodeId: id }) as const);
+    replica.proposeConfChange({ kind: 'v2', transition: 'auto', changes, context: noContext });
+  };
+  propose('remove-node');
+  await cluster.advance(ttlMsMost + 200);
+  // Entries take their time, so that there is one to part them in.
+  cluster.delayMs = () => 2;
+  propose('add-node');
+  for (let tries = 0; tries < 100 && replica.members.votersOutgoing.length === 0; tries += 1) {
+    await cluster.advance(1);
+  }
+  for (const node of [rival, ...voters.slice(0, 1)]) part(cluster, leader, node);
+  cluster.delayMs = () => 0;
+  await cluster.advance(400);
+  await contest(stage, cast, { ms: 400 });
 }
 
 /** Most voters are removed, and parted from the rest before all of them know. */
@@ -218,7 +274,7 @@ async function splitBehindChange(stage: Stage): Promise<void> {
     workload.write(leader);
     await stage.pass(stepMs);
   }
-  await contest(stage, cast, 700);
+  await contest(stage, cast, { ms: 700 });
   cluster.delayMs = () => 0;
 }
 

@@ -40,6 +40,8 @@ interface Shape {
 /** Half of what clocks may differ by within a promise: two of them are off in opposite directions. */
 const clockRateMost = 0.02;
 
+/** Of what is done to a cluster. */
+const plotShare = 0.25;
 const commandTimeoutMs = 2_000;
 /** Long enough for any healthy cluster to get on. */
 const healMsMax = 30_000;
@@ -115,7 +117,7 @@ export class Run {
     };
     let nextMendMs = time.nowMs + 300;
     while (time.nowMs < untilMs) {
-      const isPlot = random.next() < 0.12;
+      const isPlot = random.next() < plotShare;
       const what = isPlot
         ? await playAny({ cluster, workload, pass, areMembersFixed })
         : await harm(cluster, areMembersFixed);
@@ -146,7 +148,7 @@ function drawShape(random: Random): Shape {
     proxies: random.next() < 0.2 ? 2 : 0,
     reads: random.next() < 0.75 ? 'lease' : 'read-index',
     areMembersFixed,
-    readMs: random.next() < 0.3 ? 3 : 0,
+    readMs: random.next() < 0.3 ? 15 : 0,
     troubleMs: randomInteger(random, 1_000, 4_000),
   };
 }

@@ -9,7 +9,7 @@ import { failedSeeds } from './failed-seeds.ts';
 import { play } from './play.ts';
 
 /** About a minute of one processor. */
-const runs = 600;
+const runs = 400;
 const firstSeed = 1;
 
 async function playOrSay(seed: number): Promise<number> {

@@ -23,6 +23,9 @@ const commandsPerKey = 60;
 /** No failure of these leaves a doubt. */
 const didNotHappen: readonly string[] = ['cluster-down', 'closing', 'busy'];
 
+/** Of locks. */
+export const ttlMsMost = 800;
+
 type Path = 'log' | 'read';
 
 interface Recorded {
@@ -153,7 +156,7 @@ export class Workload {
   #setLock(node: Asked): void {
     const { random, shards } = this.#cluster;
     const lock = { shard: this.#locks.length % shards, isSet: false, isGone: false };
-    const ttlMs = randomInteger(random, 1, 800);
+    const ttlMs = randomInteger(random, 1, ttlMsMost);
     const words = ['SET', `lock${this.#locks.length}`, 'held', 'PX', String(ttlMs), 'NX'];
     const isSent = this.#send(
       node,
