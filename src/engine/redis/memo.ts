@@ -15,6 +15,8 @@ const header = 'outrigger redis engine 1';
 export class Memo {
   readonly directory: string | undefined;
   #generation: string | undefined;
+  /** One at a time: an attempt to join that was broken off may still be writing. */
+  #writing: Promise<void> = Promise.resolve();
 
   private constructor(directory: string | undefined, generation: string | undefined) {
     this.directory = directory;
@@ -48,9 +50,14 @@ export class Memo {
     return this.#generation;
   }
 
-  /** Durable when it resolves. Throws `storage-failed`. */
-  async save(generation: string): Promise<void> {
+  /** Durable when it resolves; the last that was given stays. Throws `storage-failed`. */
+  save(generation: string): Promise<void> {
     this.#generation = generation;
+    this.#writing = this.#writing.then(() => this.#write(generation));
+    return this.#writing;
+  }
+
+  async #write(generation: string): Promise<void> {
     if (this.directory === undefined) return;
     const path = join(this.directory, fileName);
     try {
