@@ -10,7 +10,8 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { namespace } from '../../sidecar/cli/namespace.ts';
 import { startCluster, type TestCluster, type TestNode } from '../support/cluster.ts';
-import type { RawClient } from '../support/raw-client.ts';
+import { ErrorReply, RawClient, type Reply } from '../support/raw-client.ts';
+import { startRedis } from '../support/redis-server.ts';
 import { until } from '../support/until.ts';
 
 const token = 'a-token-for-tests';
@@ -147,26 +148,26 @@ test(
   },
 );
 
+/** Runs `outrigger namespace` against a node; what it prints. */
+async function command(node: TestNode, ...words: readonly string[]): Promise<string> {
+  let printed = '';
+  await namespace([...words, '--admin', `127.0.0.1:${node.adminPort}`], {
+    environment: { OUTRIGGER_ADMIN_TOKEN: token },
+    out: (text) => (printed += text),
+  });
+  return printed;
+}
+
 test(
   'a namespace that is set through one node counts on the others, and after a restart of all',
   { timeout: 120_000 },
   async (t) => {
     const cluster = await startCluster(t, { environment: { OUTRIGGER_ADMIN_TOKEN: token } });
-    const run = async (node: TestNode, ...words: readonly string[]): Promise<string> => {
-      let printed = '';
-      const out = (text: string): void => void (printed += text);
-      const address = `127.0.0.1:${node.adminPort}`;
-      await namespace([...words, '--admin', address], {
-        environment: { OUTRIGGER_ADMIN_TOKEN: token },
-        out,
-      });
-      return printed;
-    };
     const listsOn = (nodes: TestCluster['nodes']): Promise<readonly string[]> =>
-      Promise.all(nodes.map((node) => run(node, 'list', '--json')));
+      Promise.all(nodes.map((node) => command(node, 'list', '--json')));
     // A node that answers a command knows the table.
     await cluster.node(2).ask('GET', 'k');
-    await run(cluster.node(2), 'set', 'cart:*', '--level', 'bounded', '--bound-ms', '250');
+    await command(cluster.node(2), 'set', 'cart:*', '--level', 'bounded', '--bound-ms', '250');
     const expected = [{ keys: 'cart:*', level: 'bounded', boundMs: 250 }];
     const isEverywhere = async (): Promise<boolean> =>
       (await listsOn(cluster.nodes)).every(
@@ -178,5 +179,73 @@ test(
     for (const node of cluster.nodes) node.start();
     await cluster.ready();
     await until('all nodes have it again', 10_000, isEverywhere);
+  },
+);
+
+/** Repeats a command until it gets something else than an error that says that it did not happen. */
+async function insist(client: RawClient, ...args: readonly (string | number)[]): Promise<Reply> {
+  for (;;) {
+    const reply = await client.call(...args);
+    if (!(reply instanceof ErrorReply)) return reply;
+    assert.match(reply.text, /^(TRYAGAIN|CLUSTERDOWN)/);
+    await sleep(5);
+  }
+}
+
+/** Sets, reads and deletes a key of its own until `isOver`; answers how often. */
+async function useKey(node: TestNode, isOver: () => boolean): Promise<number> {
+  const client = await node.connect();
+  const key = `moving:${node.id}`;
+  let value = 0;
+  for (; !isOver(); value += 1) {
+    await insist(client, 'SET', key, value);
+    assert.equal(await insist(client, 'GET', key), String(value), `${key} is where it was set`);
+    assert.equal(await insist(client, 'DEL', key), 1, `${key} is there until it is deleted`);
+    // Most of the time there is no key, so that a change has a chance.
+    await sleep(60);
+  }
+  client.close();
+  return value;
+}
+
+test(
+  'keys that change between an upstream and the cluster under load are never lost sight of, through members and a proxy',
+  { timeout: 120_000 },
+  async (t) => {
+    const redis = await startRedis();
+    t.after(() => redis.stop());
+    const upstream = `redis://127.0.0.1:${redis.port}`;
+    const cluster = await startCluster(t, {
+      proxies: 1,
+      environment: { OUTRIGGER_ADMIN_TOKEN: token, OUTRIGGER_COMMAND_TIMEOUT_MS: '1000' },
+    });
+    const all = [...cluster.nodes, ...cluster.proxies];
+    for (const node of all) await node.ask('GET', 'k');
+    let isOver = false;
+    const using = all.map((node) => useKey(node, () => isOver));
+    const levels = [['off', '--upstream', upstream], ['strong'], ['off', '--upstream', upstream]];
+    let refusals = 0;
+    for (const [at, level] of levels.entries()) {
+      await until(`change ${at}`, 30_000, async () => {
+        try {
+          const node = all[at % all.length] ?? cluster.node(1);
+          await command(node, 'set', 'moving:*', '--level', ...level);
+          return true;
+        } catch (error) {
+          assert.match(String(error), /has keys of moving|try again/);
+          refusals += 1;
+          return false;
+        }
+      });
+      await sleep(300);
+    }
+    isOver = true;
+    const counts = await Promise.all(using);
+    t.diagnostic(`${counts.join(' + ')} rounds, ${refusals} changes refused`);
+    for (const count of counts) assert.ok(count > 5, `${count} rounds are too few`);
+    for (const node of all) await node.ask('SET', `moving:${node.id}`, 1);
+    const direct = await RawClient.connect(redis.port);
+    assert.equal(await direct.must('DBSIZE'), all.length, 'in the end they are in the upstream');
+    direct.close();
   },
 );
