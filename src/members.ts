@@ -126,6 +126,9 @@ export function transferLeadership(
 ): ChangeOutcome {
   const { member } = from;
   const node = nodeId(to);
+  if (member.meta === undefined) {
+    return { kind: 'refused', reason: 'this node does not know the members yet; try again later' };
+  }
   if (shard !== undefined && shard >= member.shards) {
     return { kind: 'refused', reason: `there is no shard ${shard}` };
   }

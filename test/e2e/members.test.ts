@@ -51,7 +51,7 @@ async function shrink(at: TestNode, node: TestNode): Promise<void> {
   await run(at, 'remove', `${node.id}`);
   const { code } = await within(`node ${node.id} stops`, stopDeadlineMs, node.ended);
   assert.equal(code, 1);
-  assert.match(node.stderr, new RegExp(`node ${node.id} was removed from the cluster`));
+  assert.match(node.stderr, new RegExp(`node ${node.id} was removed from (the )?cluster`));
 }
 
 async function started(
@@ -65,6 +65,9 @@ async function started(
   const there = cluster.nodes.slice(0, first);
   for (const node of there) node.start({ members: listOf(there) });
   await cluster.ready(there);
+  const [founder] = there;
+  assert(founder !== undefined);
+  await until('the members are known', stopDeadlineMs, async () => (await list(founder)).isSettled);
   return { cluster, there };
 }
 

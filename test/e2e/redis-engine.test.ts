@@ -83,7 +83,7 @@ test('accidents of the Redis of any node cost a pause', { timeout }, async (t) =
     await ask(redis, 'FLUSHALL');
     await progress();
     await isWell(port);
-    await ask(redis, 'SET', 'count', '7');
+    await ask(redis, 'SET', 'stranger', '7');
     await progress();
     await isWell(port);
     const hung = await pidOf(redis);
