@@ -3,7 +3,7 @@
  * docs/operations.md and the chart's values all come from it.
  *
  * The rows are plain: what is loaded to start a sidecar stays in its memory, and a library for schemas takes as much of it as all of a
- * proxy's own code (docs/decisions/0015).
+ * proxy's own code (docs/decisions/0016).
  */
 
 import { nodeDefaults, parseNamespaces, type Namespace } from '../src/index.ts';

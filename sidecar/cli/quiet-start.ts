@@ -1,6 +1,6 @@
 /**
  * Starting a proxy without compilers. What runs at the start runs once, so there is nothing to gain, and V8's compilers
- * bring 9 MB of their own code into memory, which a sidecar that is hardly called never needs (docs/decisions/0015).
+ * bring 9 MB of their own code into memory, which a sidecar that is hardly called never needs (docs/decisions/0016).
  *
  * V8 looks at these flags each time it considers a function, so they may be changed while it runs.
  */

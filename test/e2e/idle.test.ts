@@ -7,7 +7,7 @@
  * The bound leaves a quarter for slower machines: on two quiet cores a leader used 0.9 %, followers 0.65 %.
  * It says nothing of a member that holds data.
  *
- * A proxy beside them uses next to nothing. It runs from sources here; built it holds less (docs/decisions/0015).
+ * A proxy beside them uses next to nothing. It runs from sources here; built it holds less (docs/decisions/0016).
  */
 
 import assert from 'node:assert/strict';
