@@ -181,6 +181,7 @@ export async function loadParts(): Promise<void> {
   await Promise.all([
     import('./node-member.ts'),
     import('./node-proxy.ts'),
+    import('./node-redis.ts'),
     import('./log/level-log.ts'),
   ]);
 }
