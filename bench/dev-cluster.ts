@@ -26,8 +26,11 @@ export interface ClusterSpec {
   readonly proxies: number;
 }
 
+/** With several shards every node leads some: then all are just nodes. */
+export type Role = 'leader' | 'follower' | 'node' | 'proxy' | 'redis';
+
 export interface ClusterProcess {
-  readonly role: 'leader' | 'follower' | 'node' | 'proxy' | 'redis';
+  readonly role: Role;
   readonly pid: number;
   readonly port: number;
 }
@@ -93,17 +96,6 @@ export class DevCluster implements Stoppable {
       await cluster.stop();
       throw error;
     }
-  }
-
-  /** Which of the flags `outrigger dev` knows. */
-  static async knows(flag: string): Promise<boolean> {
-    const child = spawn(process.execPath, [main, 'dev', '--help'], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    let text = '';
-    child.stdout.setEncoding('utf8').on('data', (part: string) => (text += part));
-    await once(child, 'close');
-    return text.includes(flag);
   }
 
   async stop(): Promise<void> {

@@ -11,6 +11,7 @@ import type { RatioRow, ThroughputResult, ThroughputRow } from './throughput.ts'
 
 /** From this load on, what else ran on the machine is worth a warning. */
 const disturbedFrom = 0.5;
+const rolesInOrder = ['leader', 'follower', 'node', 'proxy', 'redis'] as const;
 
 export function report(result: BenchResult): string {
   const { versions, machine } = result;
@@ -30,7 +31,6 @@ export function report(result: BenchResult): string {
     ].join('\n'),
     ...disturbed,
     ...result.sections.map(sectionText),
-    ...result.unavailable.map(({ section, reason }) => `Section \`${section}\`: ${reason}.`),
   ];
   return `${parts.join('\n\n')}\n`;
 }
@@ -89,7 +89,8 @@ function byRole(
   figure: (use: ThroughputRow['runs'][number]['processes'][number]) => number,
   how: 'sum' | 'max',
 ): string {
-  const roles = [...new Set(runs.flatMap(({ processes }) => processes.map(({ role }) => role)))];
+  const present = new Set(runs.flatMap(({ processes }) => processes.map(({ role }) => role)));
+  const roles = rolesInOrder.filter((role) => present.has(role));
   const text = roles.map((role) => {
     const values = runs.map(({ processes }) => {
       const all = processes.filter((use) => use.role === role).map(figure);
@@ -98,10 +99,12 @@ function byRole(
     const isMany = runs.some(
       ({ processes }) => processes.filter((use) => use.role === role).length > 1,
     );
-    return `${role}${isMany ? 's' : ''} ${decimal(median(values))}`;
+    return `${isMany ? plural(role) : role} ${decimal(median(values))}`;
   });
   return text.join(', ');
 }
+
+const plural = (role: string): string => (role.endsWith('s') ? role : `${role}s`);
 
 function latencyTable({ rows, connections, secondsPerRun }: LatencyResult): string {
   const intro = `${connections} connections, ${secondsPerRun} s a run; counted from when a command was due, so that a standstill counts for all that it delays. "late" is how late the generator itself was.`;

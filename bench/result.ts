@@ -19,7 +19,5 @@ export interface BenchResult {
   readonly machine: Machine;
   readonly keyCount: number;
   readonly valueBytes: number;
-  /** Names of sections that this Outrigger cannot run, and why. */
-  readonly unavailable: readonly { readonly section: string; readonly reason: string }[];
   readonly sections: readonly SectionResult[];
 }

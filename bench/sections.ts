@@ -28,8 +28,6 @@ export interface Comparison {
 interface SectionBase {
   readonly name: string;
   readonly title: string;
-  /** A flag of `outrigger dev` without which the section is not available. */
-  readonly needs?: string;
   readonly inQuick: boolean;
 }
 
@@ -123,7 +121,6 @@ export const sections: readonly Section[] = [
     kind: 'throughput',
     name: 'proxy',
     title: 'Through a proxy',
-    needs: '--proxies',
     inQuick: true,
     subjects: [
       member('leader', withProxy),
@@ -137,7 +134,6 @@ export const sections: readonly Section[] = [
     kind: 'throughput',
     name: 'engines',
     title: 'Both engines, beside the Redis without persistence that the redis engine fronts',
-    needs: '--engine',
     inQuick: true,
     subjects: [member('memory engine'), member('redis engine', { engine: 'redis' }), redisNone],
     comparisons: [

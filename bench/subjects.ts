@@ -3,13 +3,13 @@
  */
 
 import { startRedis, type RedisServer } from '../test/support/redis-server.ts';
-import { DevCluster, type ClusterSpec } from './dev-cluster.ts';
+import { DevCluster, type ClusterSpec, type Role } from './dev-cluster.ts';
 import type { Ownership } from './ownership.ts';
 import { preload } from './preload.ts';
 import type { RedisKind, SubjectSpec } from './sections.ts';
 
 export interface Process {
-  readonly role: string;
+  readonly role: Role;
   readonly pid: number;
 }
 
@@ -63,7 +63,7 @@ async function startCluster(spec: ClusterSpec, ownership: Ownership): Promise<De
 }
 
 function redisSubject(name: string, { port, pid }: RedisServer): Subject {
-  const place = { port, processes: [{ role: 'redis', pid }], leadership: '' };
+  const place = { port, processes: [{ role: 'redis' as const, pid }], leadership: '' };
   return { name, place: () => Promise.resolve(place) };
 }
 

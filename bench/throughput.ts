@@ -3,6 +3,7 @@
  */
 
 import { cpuSeconds, residentBytes } from '../test/support/proc.ts';
+import type { Role } from './dev-cluster.ts';
 import type { Ownership } from './ownership.ts';
 import { redisBenchmark, type ClosedLoop, type Workload } from './redis-benchmark.ts';
 import type { ThroughputSection } from './sections.ts';
@@ -19,7 +20,7 @@ const firstGuess = (onTheirWay: number): number => (onTheirWay > 100 ? 60_000 : 
 const exchangesMin = 10;
 
 export interface ProcessUse {
-  readonly role: string;
+  readonly role: Role;
   /** User and system time for each command of the run. */
   readonly microsecondsPerCommand: number;
   /** Resident at the end of the run. */
