@@ -18,6 +18,7 @@
  * disagree are both wrong until somebody looks.
  */
 
+import { createHash } from 'node:crypto';
 import { assert } from '../base/assert.ts';
 import { NodeError } from '../base/errors.ts';
 import { clusterId, type ClusterId, type NodeId } from '../base/ids.ts';
@@ -103,7 +104,7 @@ export class Formation {
   hello(): Hello {
     const { nodeId, memberId, incarnation, clusterId: cluster, phase } = this.#identity;
     const { members, shards, engine, address, isJoining, namespaces: rows } = this.#options;
-    const namespaces = JSON.stringify(rows);
+    const namespaces = digestOf(rows);
     const said = {
       role: 'member',
       phase,
@@ -259,12 +260,11 @@ export class Formation {
       ['shards is', `${shards}`, `${greeting.shards}`],
       ['the members are', members.join(', '), greeting.members.join(', ')],
       ['engine is', engine, greeting.engine],
-      ['namespaces are', JSON.stringify(namespaces), greeting.namespaces],
+      ['namespaces are', digestOf(namespaces), greeting.namespaces],
     ] as const;
     const found = compared.find(([, own, other]) => own !== other);
     if (found === undefined) return undefined;
     const [what, own, other] = found;
-    // An upstream's address may hold a password.
     if (what === 'namespaces are') return `namespaces differ between node ${here} and node ${peer}`;
     return `${what} ${own} at node ${here} and ${other} at node ${peer}`;
   }
@@ -439,6 +439,11 @@ export class Formation {
   #send(peer: NodeId, note: Note): void {
     this.#options.send(peer, Buffer.from(JSON.stringify(note)));
   }
+}
+
+/** Whoever can reach the peer port hears it, and an upstream's address may hold a password. */
+function digestOf(namespaces: readonly Namespace[]): string {
+  return createHash('sha256').update(JSON.stringify(namespaces)).digest('hex');
 }
 
 function fatal(reason: string): Refusal {

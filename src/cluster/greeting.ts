@@ -13,7 +13,7 @@ export interface MemberGreeting {
   readonly members: readonly number[];
   readonly shards: number;
   readonly engine: string;
-  /** As JSON. */
+  /** A digest of the table that a cluster would begin with. */
   readonly namespaces: string;
   /** Where it listens for peers, as it is configured. */
   readonly address: Address;

@@ -77,6 +77,8 @@ export class Replica {
   readonly #options: ReplicaOptions;
   readonly #raft: RawNode;
   readonly #rest: Rest;
+  /** Where the log ended when a change of members was offered last. */
+  #offeredChange: { readonly term: number; readonly index: number } = { term: 0, index: 0 };
   readonly #applies: ApplyQueue;
   readonly #leadership: Leadership;
   /** Leaders learned of, each time another than the last. */
@@ -283,8 +285,12 @@ export class Replica {
 
   /** The same in words that need nothing of the core. More than one step go through a joint configuration, left by itself. */
   changeMembers(steps: readonly MemberStep[]): void {
+    // What the core refuses leaves an empty entry behind, so nothing is offered while a change may be on its way.
+    const { term: inTerm, index: at } = this.#offeredChange;
+    if (inTerm === this.#term && this.appliedIndex < at) return;
     const changes = steps.map(({ kind, nodeId }) => ({ type: changeTypes[kind], nodeId }));
     this.proposeConfChange({ kind: 'v2', transition: 'auto', changes, context: noContext });
+    this.#offeredChange = { term: this.#term, index: this.#raft.lastIndex };
   }
 
   /** As leader: whether a member has answered within the last election timeout, and lacks no more than what is on its way. */
