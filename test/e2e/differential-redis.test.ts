@@ -8,7 +8,6 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import { nodeDefaults, openNode, type OutriggerNode } from '../../src/index.ts';
-import { bulkOf, elementsOf } from '../../src/resp/reply-framer.ts';
 import { allCases } from '../differential/cases.ts';
 import { oddCursors } from '../differential/cases/keys.ts';
 import { compareSequence, sequenceOf } from '../differential/sequence.ts';
@@ -17,6 +16,7 @@ import { connectTarget } from '../differential/target.ts';
 import type { Target } from '../differential/target.ts';
 import { anyCommand } from '../differential/typed-generator.ts';
 import { freePortBlock } from '../support/free-ports.ts';
+import { dataOf } from '../support/redis-data.ts';
 import { startRedis, type RedisServer } from '../support/redis-server.ts';
 import { until } from '../support/until.ts';
 
@@ -57,53 +57,6 @@ async function openNodes(
   );
   t.after(() => Promise.all(nodes.map((node) => node.stop())));
   return nodes;
-}
-
-/** What a Redis holds for clients, in one order: database, key, type, deadline and value. */
-async function dataOf(redis: Target): Promise<string[]> {
-  const ask = async (...words: string[]): Promise<string> =>
-    (await redis.execute(words.map((word) => Buffer.from(word, 'latin1')))).toString('latin1');
-  const found: string[] = [];
-  for (let database = 0; database < 16; database += 1) {
-    await ask('SELECT', String(database));
-    for (const element of elementsOf(await ask('KEYS', '*')) ?? []) {
-      const key = bulkOf(element) ?? '';
-      if (key.startsWith('outrigger:')) continue;
-      const type = (await ask('TYPE', key)).slice(1, -2);
-      const value = await valueOf(ask, type, key);
-      found.push([database, key, type, await ask('PEXPIRETIME', key), value].join(' '));
-    }
-  }
-  return found.sort();
-}
-
-async function valueOf(
-  ask: (...words: string[]) => Promise<string>,
-  type: string,
-  key: string,
-): Promise<string> {
-  switch (type) {
-    case 'string':
-      return ask('GET', key);
-    case 'list':
-      return ask('LRANGE', key, '0', '-1');
-    case 'set':
-      return (elementsOf(await ask('SMEMBERS', key)) ?? []).sort().join('');
-    case 'zset':
-      return ask('ZRANGE', key, '0', '-1', 'WITHSCORES');
-    case 'hash': {
-      const parts = elementsOf(await ask('HGETALL', key)) ?? [];
-      return parts
-        .flatMap((field, at) => (at % 2 === 0 ? [`${field}${parts[at + 1] ?? ''}`] : []))
-        .sort()
-        .join('');
-    }
-    case 'stream':
-      // When a consumer was last seen is each Redis's own.
-      return (await ask('XINFO', 'STREAM', key, 'FULL')).replaceAll(/(seen-time\r\n):\d+/g, '$1');
-    default:
-      throw new Error(`no such type: ${type}`);
-  }
 }
 
 /** Followers may be behind for a moment. */
