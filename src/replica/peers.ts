@@ -13,7 +13,6 @@ import { term, type GroupId, type NodeId } from '../base/ids.ts';
 import type { Message } from '../raft/message.ts';
 import type { Lane, Transport } from '../transport/transport.ts';
 import type { WallClocks } from './cluster-time.ts';
-import { CommitNews, type HeldAppend, type Outlook } from './commit-news.ts';
 import {
   decodeAnswers,
   decodeHeartbeats,
@@ -42,7 +41,6 @@ export class Peers {
   readonly #promiseMs: number;
   readonly #replicaOf: (group: GroupId) => Replica | undefined;
   readonly #gathered = new Map<NodeId, Gathered>();
-  readonly #news = new CommitNews();
 
   constructor(options: {
     readonly self: NodeId;
@@ -61,7 +59,7 @@ export class Peers {
     this.#replicaOf = options.replicaOf;
   }
 
-  /** Sends a message of a group: heartbeats and their answers at `flush`, appends without entries with a later one, others at once. */
+  /** Sends a message of a group: heartbeats and their answers at `flush`, others at once. */
   send(group: GroupId, sent: Message): void {
     switch (sent.type) {
       case 'MsgHeartbeat':
@@ -74,25 +72,18 @@ export class Peers {
           isWell: this.#replicaOf(group)?.isEngineWell ?? false,
         });
         return;
-      case 'MsgApp':
-        if (!this.#news.take(group, sent)) this.#sendNow(group, sent);
-        return;
       default:
-        this.#sendNow(group, sent);
+        this.#transport.send(
+          sent.to,
+          laneOf(sent),
+          frameKind.raft,
+          encodeRaft({ group, message: sent }),
+        );
     }
   }
 
-  #sendNow(group: GroupId, sent: Message): void {
-    const frame = encodeRaft({ group, message: sent });
-    this.#transport.send(sent.to, laneOf(sent), frameKind.raft, frame);
-  }
-
-  /** Sends what was gathered; called at the end of each turn. True where another turn is needed for what is left. */
-  flush(): boolean {
-    const needsTurn = this.#news.turnEnds(
-      (held) => this.#outlook(held),
-      ({ group, message }) => this.#sendNow(group, message),
-    );
+  /** Sends what was gathered; called at the end of each turn. */
+  flush(): void {
     for (const [peer, gathered] of this.#gathered) {
       const { heartbeats, answers, answersMs } = gathered;
       if (heartbeats.length > 0) {
@@ -110,13 +101,6 @@ export class Peers {
       answers.length = 0;
       gathered.answersMs = undefined;
     }
-    return needsTurn;
-  }
-
-  #outlook({ group, message }: HeldAppend): Outlook {
-    const replica = this.#replicaOf(group);
-    if (replica?.term !== message.term) return 'over';
-    return replica.hasUncommitted ? 'entries' : 'nothing';
   }
 
   /** A frame of kind 1…15. False where it makes no sense: the peer is of another kind, or broken. */

@@ -85,7 +85,7 @@ export class ReadyLoop {
           else this.#options.peers.send(replica.group, message);
         }
       }
-      if (this.#options.peers.flush()) this.#schedule();
+      this.#options.peers.flush();
       this.#persister.flush();
       for (const work of committed) this.#apply(work);
       for (const replica of replicas) if (replica.hasReady) this.wake(replica);

@@ -176,11 +176,6 @@ export class Replica {
     return this.#raft.commit;
   }
 
-  /** Entries are in this replica's log that it does not know to be committed. */
-  get hasUncommitted(): boolean {
-    return this.#raft.lastIndex > this.#raft.commit;
-  }
-
   get appliedIndex(): number {
     return this.#applies.appliedIndex;
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { groupId, index, nodeId, term, type GroupId } from '../../src/base/ids.ts';
-import { message, type Entry, type Message } from '../../src/raft/message.ts';
+import { message, type Message } from '../../src/raft/message.ts';
 import { WallClocks } from '../../src/replica/cluster-time.ts';
 import {
   decodeAnswers,
@@ -17,7 +17,6 @@ import type { Lane } from '../../src/transport/transport.ts';
 
 const self = nodeId(1);
 const peer = nodeId(2);
-const entry: Entry = { type: 'normal', index: index(1), term: term(3), data: new Uint8Array(1) };
 
 interface Sent {
   readonly to: number;
@@ -34,7 +33,6 @@ class Scene {
   readonly answeredMs: number[] = [];
   readonly wellness: boolean[] = [];
   isEngineWell = true;
-  hasUncommitted = false;
   readonly peers: Peers;
 
   constructor() {
@@ -58,8 +56,6 @@ class Scene {
     const replica = {
       step: ({ type }: Message) => this.stepped.push(`${group} ${type}`),
       isEngineWell: this.isEngineWell,
-      term: term(3),
-      hasUncommitted: this.hasUncommitted,
       heartbeatAnswered: (
         _from: number,
         _term: number,
@@ -163,31 +159,12 @@ test('appends and their answers go by the data lane, votes by the control lane, 
     'MsgPreVoteResp',
     'MsgTimeoutNow',
   ] as const) {
-    const entries = type === 'MsgApp' ? [entry] : [];
-    scene.peers.send(groupId(1), message({ type, to: peer, from: self, term: term(3), entries }));
+    scene.peers.send(groupId(1), message({ type, to: peer, from: self, term: term(3) }));
   }
   assert.deepEqual(
     scene.sent.map(({ lane }) => lane),
     ['data', 'data', 'control', 'control', 'control'],
   );
-});
-
-test('an append without entries leaves with the next turn where no entries are on their way', () => {
-  const scene = new Scene();
-  const append = { type: 'MsgApp', to: peer, from: self, term: term(3) } as const;
-  scene.peers.send(groupId(1), message(append));
-  assert.equal(scene.peers.flush(), true, 'another turn is needed');
-  assert.equal(scene.sent.length, 0);
-  scene.hasUncommitted = true;
-  assert.equal(scene.peers.flush(), false);
-  assert.equal(scene.sent.length, 0, 'the commit of those on their way tells more');
-  scene.hasUncommitted = false;
-  assert.equal(scene.peers.flush(), false);
-  assert.equal(scene.sent.length, 1);
-  scene.peers.send(groupId(1), message({ ...append, term: term(2) }));
-  while (scene.peers.flush());
-  scene.peers.flush();
-  assert.equal(scene.sent.length, 1, 'nothing is said of a term that has ended');
 });
 
 test('a message that names another sender than the peer that sent it is refused', () => {

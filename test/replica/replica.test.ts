@@ -83,14 +83,7 @@ class Scene {
       self,
       timers: this.timers,
       log,
-      peers: new Peers({
-        self,
-        transport,
-        clock,
-        walls,
-        promiseMs: 441,
-        replicaOf,
-      }),
+      peers: new Peers({ self, transport, clock, walls, promiseMs: 441, replicaOf }),
       gather: () => undefined,
       onFailed: (error) => {
         throw error;
