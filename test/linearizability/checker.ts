@@ -29,10 +29,16 @@ export interface Violation {
 }
 
 /** States looked at for one key; a history that needs more is too concurrent to be of use. */
-const looksMax = 2_000_000;
+const looksMax = 300_000;
 
-/** The first key whose operations cannot be put in order; undefined where there is none. */
-export function findViolation(operations: readonly Operation[]): Violation | undefined {
+/**
+ * The first key whose operations cannot be put in order; undefined where there is none. `onUndecided` hears of keys of which so much is
+ * in doubt that nothing is known after `looksMax` looks; without it that is an error.
+ */
+export function findViolation(
+  operations: readonly Operation[],
+  onUndecided?: (key: string) => void,
+): Violation | undefined {
   const keys = new Map<string, Operation[]>();
   for (const operation of operations) {
     const key = operation.words[1] ?? '';
@@ -42,8 +48,12 @@ export function findViolation(operations: readonly Operation[]): Violation | und
     else known.push(operation);
   }
   for (const [key, own] of keys) {
-    const done = new KeySearch(own).run();
-    if (done !== undefined) return { key, text: describe(key, own, done) };
+    const search = new KeySearch(own);
+    const done = search.run();
+    if (search.isUndecided) {
+      if (onUndecided === undefined) throw new RangeError('a history has too many possible orders');
+      onUndecided(key);
+    } else if (done !== undefined) return { key, text: describe(key, own, done) };
   }
   return undefined;
 }
@@ -57,6 +67,11 @@ class KeySearch {
   /** By the time of their call. */
   readonly #operations: readonly Operation[];
   readonly #isDone: boolean[];
+  /**
+   * For an operation in doubt, the one like it that was called before. Neither has a return, so where the later one has taken effect and
+   * the earlier has not, it might as well be the other way round: the later is looked at only behind the earlier.
+   */
+  readonly #twins: readonly (number | undefined)[];
   /** One bit an operation, 32 to a word. */
   readonly #bits: Uint32Array;
   readonly #seen = new Set<string>();
@@ -65,10 +80,20 @@ class KeySearch {
   /** Operations with a reply that are not done. */
   #left: number;
   #best: readonly Step[] = [];
+  /** The search was given up. */
+  isUndecided = false;
 
   constructor(operations: readonly Operation[]) {
     this.#operations = operations.toSorted((left, right) => left.calledAt - right.calledAt);
     this.#isDone = this.#operations.map(() => false);
+    const last = new Map<string, number>();
+    this.#twins = this.#operations.map(({ words, reply }, at) => {
+      if (reply !== undefined) return undefined;
+      const text = JSON.stringify(words);
+      const twin = last.get(text);
+      last.set(text, at);
+      return twin;
+    });
     this.#bits = new Uint32Array(Math.ceil(operations.length / 32));
     this.#left = operations.filter(({ reply }) => reply !== undefined).length;
   }
@@ -76,7 +101,7 @@ class KeySearch {
   /** Undefined where an order was found, else the longest that was. */
   run(): readonly Operation[] | undefined {
     let place = 0;
-    while (this.#left > 0) {
+    while (this.#left > 0 && !this.isUndecided) {
       const next = this.#nextFrom(place);
       if (next !== undefined) {
         place = 0;
@@ -98,6 +123,8 @@ class KeySearch {
       const operation = this.#at(at);
       if (operation.calledAt > firstReturn) return undefined;
       if (this.#isDone[at] === true) continue;
+      const twin = this.#twins[at];
+      if (twin !== undefined && this.#isDone[twin] !== true) continue;
       const { state, reply } = effectOf(this.#state, operation.words);
       if (operation.reply !== undefined && operation.reply !== reply) continue;
       // In doubt and without effect: whether it happened makes no difference.
@@ -109,8 +136,10 @@ class KeySearch {
         continue;
       }
       this.#seen.add(look);
-      if (this.#seen.size > looksMax)
-        throw new RangeError('a history has too many possible orders');
+      if (this.#seen.size > looksMax) {
+        this.isUndecided = true;
+        return undefined;
+      }
       this.#steps.push({ place: at, before: this.#state });
       this.#isDone[at] = true;
       this.#state = state;

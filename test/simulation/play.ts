@@ -20,5 +20,6 @@ export async function play(seed: number, log?: (line: string) => void): Promise<
     steps: cluster.sent.length,
     milliseconds: 0,
     digest: String(cluster.checker.maxCommit),
+    undecided: 0,
   };
 }

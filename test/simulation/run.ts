@@ -24,6 +24,8 @@ export interface RunReport {
   /** Simulated. */
   readonly milliseconds: number;
   readonly digest: string;
+  /** Keys whose histories could not be judged, too much being in doubt. */
+  readonly undecided: number;
 }
 
 interface Shape {
@@ -87,6 +89,7 @@ export class Run {
       steps: observer.steps,
       milliseconds: cluster.time.nowMs,
       digest: digests.join(),
+      undecided: workload.undecided,
     };
   }
 

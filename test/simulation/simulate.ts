@@ -61,12 +61,14 @@ class Total {
   commands = 0;
   steps = 0;
   milliseconds = 0;
+  undecided = 0;
 
   add({ seed, report, failure }: Finished): void {
     this.runs += 1;
     this.commands += report?.commands ?? 0;
     this.steps += report?.steps ?? 0;
     this.milliseconds += report?.milliseconds ?? 0;
+    this.undecided += report?.undecided ?? 0;
     if (failure === undefined) return;
     this.failures += 1;
     process.stdout.write(`${failure}\nseed ${seed} fails; npm run simulate -- --seed ${seed}\n\n`);
@@ -77,7 +79,8 @@ class Total {
     const perMinute = Math.round((60 * this.runs) / Math.max(seconds, 0.001));
     return (
       `${this.runs} runs, ${this.failures} failed; ${this.commands} commands, ${this.steps} steps, ` +
-      `${Math.round(this.milliseconds / 1_000)} simulated seconds; ${perMinute} runs a minute\n`
+      `${Math.round(this.milliseconds / 1_000)} simulated seconds; ${this.undecided} keys with too much in doubt to be judged; ` +
+      `${perMinute} runs a minute\n`
     );
   }
 }
