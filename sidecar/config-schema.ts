@@ -226,7 +226,7 @@ const rules: Rules = {
   ),
   peerPort: port(7379, 'port for other nodes'),
   adminHost: host('127.0.0.1', 'address of the admin port'),
-  adminPort: port(8379, 'HTTP port of /status and /namespaces'),
+  adminPort: port(8379, 'HTTP port of /status, /namespaces and /members'),
   healthHost: host('0.0.0.0', 'address of the health port'),
   healthPort: port(9379, 'HTTP port of /livez, /readyz, /startupz and /metrics'),
   adminToken: text(8, {

@@ -24,6 +24,8 @@ import {
 import { endText, lateText, readyText, table } from './dev-report.ts';
 import { devHelp } from './help.ts';
 
+/** What a member says at its end that was removed, or is told when it comes back: it would be told so again and again. */
+const removedText = /was removed from (the )?cluster/u;
 const pollMs = 100;
 /** A cluster that is not ready after this long is worth a word. */
 const lateMs = 10_000;
@@ -200,7 +202,8 @@ class DevCluster {
       return;
     }
     const role = this.#places.find((place) => place.id === id)?.role ?? 'member';
-    const staysDead = this.#options.staysDead[role];
+    const isRemoved = removedText.test(end.complaint ?? '');
+    const staysDead = isRemoved ? 'it is no member any more' : this.#options.staysDead[role];
     this.#outside.out(endText(id, end, staysDead));
     if (staysDead === undefined) void this.#restart(id, end);
     else if (this.#nodes.every(({ pid }) => pid === undefined))

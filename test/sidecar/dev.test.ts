@@ -252,6 +252,18 @@ test('with --no-restart a node stays dead, and when none is left it ends with co
   assert.match(cluster.text(), /^outrigger: no node is left$/m);
 });
 
+test('a member that was removed stays dead', async () => {
+  const lastComplaint = 'node 2 was removed from the cluster: its data directory is of no more use';
+  const cluster = await run({ behaviour: { 2: { lastComplaint } } });
+  await cluster.until(/^ready/m);
+  const started = cluster.trace().filter((line) => line.startsWith('2 '));
+  const [pid = 0] = pidsOf(started);
+  process.kill(pid, 'SIGUSR2');
+  await cluster.until(/node 2 \(pid \d+\) exited .* it stays dead \(it is no member any more\)/);
+  cluster.signal('SIGTERM');
+  assert.equal(await cluster.exitCode, 0);
+});
+
 test('a node that gives up before the cluster is ready ends everything with its own line', async () => {
   const complaint = 'shards (--shards): 99 is not a whole number from 1 to 64';
   const cluster = await run({ behaviour: { 1: { complaint }, 2: { complaint } } });

@@ -11,6 +11,8 @@ export interface FakeBehaviour {
   readonly complaint?: string;
   /** Ignores every request to stop. */
   readonly isDeaf?: boolean;
+  /** The same at SIGUSR2. */
+  readonly lastComplaint?: string;
   /** Lines on standard output. */
   readonly logs?: readonly string[];
   /** Such lines at SIGUSR2. */
@@ -21,7 +23,7 @@ const words = process.argv.slice(2);
 const flag = (name: string): string => words[words.indexOf(`--${name}`) + 1] ?? '';
 const id = Number(flag('node-id'));
 const all = JSON.parse(process.env['FAKE_SIDECAR'] ?? '{}') as Record<string, FakeBehaviour>;
-const { complaint, isDeaf = false, logs = [], later = [] } = all[id] ?? {};
+const { complaint, lastComplaint, isDeaf = false, logs = [], later = [] } = all[id] ?? {};
 const trace = process.env['FAKE_TRACE'];
 const note = (what: string): void => {
   if (trace !== undefined) appendFileSync(trace, `${id} ${process.pid} ${what}\n`);
@@ -39,7 +41,12 @@ const stop = (why: string): void => {
   if (!isDeaf) process.exit(0);
 };
 process.on('disconnect', () => stop('disconnect'));
-process.on('SIGUSR2', () => later.forEach(print));
+process.on('SIGUSR2', () => {
+  later.forEach(print);
+  if (lastComplaint === undefined) return;
+  process.stderr.write(`outrigger: ${lastComplaint}\n`);
+  process.exit(1);
+});
 process.on('SIGTERM', () => stop('SIGTERM'));
 process.on('SIGINT', () => stop('SIGINT'));
 createServer((_, response) => {
