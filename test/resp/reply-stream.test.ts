@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { stringBytesMax } from '../../src/resp/encoder.ts';
 import { ReplyStream } from '../../src/resp/reply-stream.ts';
 
 const replies = [
@@ -15,8 +16,8 @@ const replies = [
   `$40\r\n${'x'.repeat(40)}\r\n`,
 ];
 
-function cut(chunks: readonly string[]): { found: string[]; isSound: boolean } {
-  const found: string[] = [];
+function cut(chunks: readonly string[]): { found: (string | undefined)[]; isSound: boolean } {
+  const found: (string | undefined)[] = [];
   const stream = new ReplyStream((reply) => found.push(reply));
   return { isSound: chunks.every((chunk) => stream.push(chunk)), found };
 }
@@ -49,7 +50,7 @@ test('in RESP3 its own types come out whole, too, with the attributes before the
     '=7\r\ntxt:a\r\n\r\n',
     '(12345678901234567890\r\n',
   ];
-  const found: string[] = [];
+  const found: (string | undefined)[] = [];
   const stream = new ReplyStream((reply) => found.push(reply), 3);
   for (const char of [...replies, ...more].join('')) assert.equal(stream.push(char), true);
   assert.deepEqual(found, [...replies, ...more]);
@@ -68,4 +69,30 @@ test('a long value in many chunks costs no more than its length', () => {
   const chunks = [`$${count * chunk.length}\r\n`, ...Array<string>(count).fill(chunk), '\r\n'];
   const { found } = cut(chunks);
   assert.equal(found[0]?.length, count * chunk.length + '$67108864\r\n\r\n'.length);
+});
+
+test('a long array in many chunks costs no more than its length', () => {
+  // Goal: no chunk makes what came before be joined again. Method: 64 MB of small values; doing it anew each time would take minutes.
+  const chunk = `$50\r\n${'x'.repeat(50)}\r\n`.repeat(70);
+  const count = 16_384;
+  const header = `*${count * 70}\r\n`;
+  const { found } = cut([header, ...Array<string>(count).fill(chunk)]);
+  assert.equal(found.length, 1);
+  assert.equal(found[0]?.length, header.length + count * chunk.length);
+});
+
+test('a reply that no string can hold comes out as undefined, and those behind it whole', () => {
+  const value = 'x'.repeat(1 << 20);
+  const bulk = [`$${value.length * 512}\r\n`, ...Array<string>(512).fill(value), '\r\n'];
+  const array = ['*600\r\n', ...Array<string>(600).fill(`$${value.length}\r\n${value}\r\n`)];
+  assert.deepEqual(cut(['+a\r\n', ...bulk, ':1\r\n', ...array, '+b\r\n']), {
+    found: ['+a\r\n', undefined, ':1\r\n', undefined, '+b\r\n'],
+    isSound: true,
+  });
+});
+
+test('a line that no string can hold ends it', () => {
+  const value = 'x'.repeat(1 << 20);
+  const chunks = Array<string>(Math.ceil(stringBytesMax / value.length) + 1).fill(value);
+  assert.equal(cut(['-', ...chunks, '\r\n']).isSound, false);
 });

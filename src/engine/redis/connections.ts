@@ -6,12 +6,15 @@
  * - `tracking` is told by Redis of every change that `apply` did not make.
  * - `control` asks about the Redis itself.
  *
+ * A reply that no string can hold is an error on `read`, and ends the connections elsewhere.
+ *
  * Each is named after the member, before it carries anything else, so that a later life of the member can find and kill it.
  */
 
 import type { Clock, Timers } from '../../base/clock.ts';
 import { bulkOf, elementsOf, integerOf, isErrorReply } from '../../resp/reply-framer.ts';
 import type { Reply } from '../engine.ts';
+import { replyTooLong } from '../replies.ts';
 import type { RedisAddress } from './address.ts';
 import { Control, type Answer } from './control.ts';
 import { Link } from './link.ts';
@@ -160,6 +163,8 @@ export class Connections {
       timers,
       onBroken: (reason) => this.#breakOff(`${role}: ${reason}`),
       onUnasked,
+      // The reply to EXEC may not be taken for an error: the batch has run. The marker says so to the next join.
+      ...(role === 'read' ? { tooLong: replyTooLong } : {}),
     });
   }
 

@@ -29,6 +29,8 @@ export interface LinkOptions {
   readonly onBroken: (reason: string) => void;
   /** A reply that nothing asked for. */
   readonly onUnasked: (reply: Reply) => void;
+  /** Stands for a reply that is longer than a string can be; without it such a reply breaks the link. */
+  readonly tooLong?: Reply;
 }
 
 interface Asked {
@@ -104,8 +106,13 @@ export class Link {
     this.#socket.uncork();
   }
 
-  #received(reply: Reply): void {
+  #received(whole: Reply | undefined): void {
     if (this.#isClosed) return;
+    const reply = whole ?? this.#options.tooLong;
+    if (reply === undefined) {
+      this.#break('a reply is longer than a string can be');
+      return;
+    }
     const first = this.#asked[this.#answered];
     if (first === undefined || reply.startsWith(messageStart)) {
       this.#options.onUnasked(reply);

@@ -5,6 +5,8 @@
  * first needed, and made anew after it broke. Before a command leaves, the link has the database and protocol of its client; the upstream
  * must have confirmed that, since a refused SELECT would let the command run elsewhere.
  *
+ * A reply that no string can hold is answered by an error in its place.
+ *
  * What has left and got no reply when the link breaks may have run; nothing is ever sent twice. Bounds: `waitingBytesMax` of commands that
  * the socket has not taken, and `replyTimeoutMs` without a reply.
  */
@@ -15,6 +17,7 @@ import { encodeCommand } from '../../resp/encoder.ts';
 import { isErrorReply } from '../../resp/reply-framer.ts';
 import { ReplyStream } from '../../resp/reply-stream.ts';
 import type { Upstream } from '../../shard/namespace.ts';
+import { replyTooLongReply } from '../error-replies.ts';
 
 const waitingBytesMax = 16 << 20;
 
@@ -173,7 +176,7 @@ export class UpstreamLink {
       sent: [],
       timer: undefined,
     };
-    const stream = new ReplyStream((reply) => this.#replied(life, reply), 3);
+    const stream = new ReplyStream((reply) => this.#replied(life, reply ?? replyTooLongReply), 3);
     socket.on('connect', () => {
       life.isConnected = true;
       this.#send();

@@ -10,6 +10,7 @@ import { test, type TestContext } from 'node:test';
 import type { Timer, Timers } from '../../../src/base/clock.ts';
 import { UpstreamLink, type Passed } from '../../../src/front/upstream/link.ts';
 import { encode, words } from '../../support/commands.ts';
+import { until } from '../../support/until.ts';
 
 class Scene {
   readonly link: UpstreamLink;
@@ -221,4 +222,18 @@ test('after its client is gone a link says nothing more', async (t) => {
   while (scene.sockets[0]?.closed !== true) await tick();
   assert.deepEqual(scene.outcomes, []);
   assert.equal(scene.due.length, 0);
+});
+
+test('a reply that no string can hold is answered as an error in its place', async (t) => {
+  const scene = await Scene.make(t);
+  scene.pass('LRANGE l 0 -1', { isWrite: false });
+  scene.pass('INCR n');
+  await scene.gets('LRANGE l 0 -1', 'INCR n');
+  const [socket] = scene.sockets;
+  const value = Buffer.alloc(1 << 20, 'x');
+  socket?.write(`$${512 * value.length}\r\n`);
+  for (let n = 0; n < 512; n += 1) socket?.write(value);
+  socket?.write('\r\n:1\r\n');
+  await until('both are answered', 20_000, () => scene.outcomes.length === 2);
+  assert.deepEqual(scene.outcomes, ['LRANGE l 0 -1: -ERR reply exceeds 512 MB', 'INCR n: :1']);
 });
