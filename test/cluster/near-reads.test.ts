@@ -27,9 +27,11 @@ class Scene {
   readonly sent: { readonly place: number; readonly replies: number | undefined; index: number }[] =
     [];
   laneBytes = Infinity;
+  queuedBytes = 0;
   hasRoom = true;
   readonly reads = new NearReads({
     transport: {
+      queuedBytes: () => this.queuedBytes,
       send: (to, lane, kind, parts) => {
         assert.deepEqual([to, lane, kind], [peer, 'data', frameKind.nearAnswer]);
         const payload = Buffer.concat(parts);
@@ -134,6 +136,38 @@ test('large replies travel in parts, and what a lane does not take leaves later,
   ]);
   scene.reads.tick();
   assert.equal(scene.sent.length, 3);
+});
+
+test('a batch counts until its last frame has left, and a lane half full takes no more', () => {
+  const scene = new Scene();
+  scene.queuedBytes = 32 << 20;
+  for (let batch = 0; batch < 257; batch += 1) {
+    scene.ask(1);
+    scene.submitted[batch]?.settle('x', 5);
+  }
+  assert.deepEqual([scene.submitted.length, scene.sent.length], [256, 0]);
+  scene.queuedBytes = 0;
+  scene.reads.tick();
+  assert.equal(scene.sent.length, 257);
+  assert.equal(scene.sent.at(-1)?.replies, undefined);
+  scene.ask(1);
+  assert.equal(scene.submitted.length, 257, 'there is room again');
+});
+
+test('replies held for one peer are bounded: the batch that would be too much is refused', () => {
+  const scene = new Scene();
+  scene.laneBytes = 0;
+  const reply = 'x'.repeat(100 << 20);
+  for (let batch = 0; batch < 3; batch += 1) {
+    scene.ask(1);
+    scene.submitted[batch]?.settle(reply, 5);
+  }
+  scene.laneBytes = Infinity;
+  scene.reads.tick();
+  assert.deepEqual(
+    scene.sent.map(({ replies }) => replies),
+    [1, 1, undefined],
+  );
 });
 
 test('an answer for a connection that has ended is not said on the next', () => {
