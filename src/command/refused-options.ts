@@ -37,20 +37,27 @@ function refuseBlock(name: string): OptionsRefusal {
   };
 }
 
+const unevenTies =
+  'ERR SORT with BY, ALPHA and STORE is refused: equal weights are left in an order that differs from Redis to Redis';
+
 /** Only patterns with a `*` name keys: BY without one turns sorting off, GET # is the element itself. */
 function refusePatterns(command: CommandArguments, shards: number): string | undefined {
-  if (shards === 1) return undefined;
+  const seen = new Set<string>();
   let at = 2;
   while (at < command.argc) {
     const option = command.argLatin1(at).toLowerCase();
     if ((option === 'by' || option === 'get') && at + 1 < command.argc) {
-      if (command.argLatin1(at + 1).includes('*')) return needsOneShard;
+      if (command.argLatin1(at + 1).includes('*')) {
+        if (shards > 1) return needsOneShard;
+        seen.add(option);
+      }
       at += 2;
-    } else if (option === 'limit') at += 3;
-    else if (option === 'store') at += 2;
-    else at += 1;
+    } else {
+      seen.add(option);
+      at += option === 'limit' ? 3 : option === 'store' ? 2 : 1;
+    }
   }
-  return undefined;
+  return seen.has('by') && seen.has('alpha') && seen.has('store') ? unevenTies : undefined;
 }
 
 /** By row name. */

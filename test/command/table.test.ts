@@ -186,6 +186,17 @@ describe('options that are refused', () => {
     const others = ['SORT a BY nosort GET #', 'SORT by LIMIT by * DESC', 'SORT a STORE by ALPHA *'];
     for (const line of others) assert.equal(refusal(line, 2), undefined, line);
   });
+
+  test('SORT that stores texts by weights, whose ties differ from Redis to Redis', () => {
+    const uneven = ['SORT s BY w_* ALPHA STORE d', 'SORT s STORE d LIMIT 0 3 ALPHA BY w_*'];
+    for (const line of uneven) assert.match(refusal(line, 1) ?? '', /^ERR SORT with BY, ALPHA/);
+    const even = [
+      'SORT s BY w_* STORE d',
+      'SORT s ALPHA STORE d',
+      'SORT s BY nosort ALPHA STORE d',
+    ];
+    for (const line of even) assert.equal(refusal(line, 1), undefined, line);
+  });
 });
 
 test('arity counts the name, and a negative one is a least number', () => {

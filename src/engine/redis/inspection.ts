@@ -11,12 +11,16 @@ import type { Answer } from './control.ts';
 import { connectionName, type Connections } from './connections.ts';
 import { Unwell } from './unwell.ts';
 
-/** Options on which the data depends: what Redis may evict by itself, and where `MAXLEN ~` cuts. */
+/**
+ * Options on which the data depends: what Redis may evict by itself, and where `MAXLEN ~` cuts. A payload of RESTORE is looked at whole before
+ * it is taken: a crafted one would end every Redis that a later entry makes look at it.
+ */
 const options: Readonly<Record<string, string>> = {
   maxmemory: '0',
   'maxmemory-policy': 'noeviction',
   'stream-node-max-bytes': '4096',
   'stream-node-max-entries': '100',
+  'sanitize-dump-payload': 'yes',
 };
 const databasesMin = 16;
 const majorMin = 7;

@@ -10,9 +10,9 @@ import type { Int64 } from '../int64.ts';
 
 export const shiftMs: number = 2 ** 42;
 
-/** Undefined: it does not fit. */
+/** Undefined: it does not fit. A deadline before 1970 is stored as that: shifted, it could lie ahead on Redis's own clock. */
 export function shifted(deadlineMs: Int64): Int64 | undefined {
-  return addInt64(deadlineMs, shiftMs);
+  return addInt64(deadlineMs < 0 ? 0 : deadlineMs, shiftMs);
 }
 
 /** What a PEXPIRETIME's reply says: a deadline, or undefined where the key is not there or has none. */

@@ -194,6 +194,7 @@ describe('a node that joins with a Redis', () => {
     assert.match(await run('CONFIG GET maxmemory'), /\$1\r\n0\r\n$/);
     assert.match(await run('CONFIG GET maxmemory-policy'), /noeviction/);
     assert.match(await run('CONFIG GET stream-node-max-entries'), /100\r\n$/);
+    assert.match(await run('CONFIG GET sanitize-dump-payload'), /yes\r\n$/);
     assert.ok(logged.some((line) => line.includes('maxmemory 104857600')));
     await run('CONFIG SET maxmemory 200mb');
     await until('maxmemory is set back', 5_000, async () =>
