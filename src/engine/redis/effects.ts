@@ -16,8 +16,13 @@ import type { EngineCommand, Reply } from '../engine.ts';
 import { addInt64, parseInt64 } from '../int64.ts';
 import type { Int64 } from '../int64.ts';
 import { option } from '../option.ts';
+import { replyTooLong } from '../replies.ts';
 import { commandText, CommandText } from './command-text.ts';
 import { deadlineIn } from './shift.ts';
+
+/** What a command that is resolved may take or claim at once; an entry holds it twice. Beyond, it is answered with an error and does nothing. */
+const effectBytesMax = 64 << 20;
+const tooLargeReply = '-ERR what this command would take is larger than 64 MB; ask for less\r\n';
 
 /** No client can send it: the command table does not have it. */
 export const effectName = 'OUTRIGGER.EFFECT';
@@ -68,6 +73,8 @@ export function resolveCommand(
     run: (commands, whenRead) => {
       run(database, commands.map(commandText), (replies) => {
         if (replies === undefined) done(undefined);
+        // What it would log holds the reply and, for a pop, its elements once more.
+        else if (isTooLarge(replies)) resolution.log(effect(tooLargeReply, []));
         else whenRead(replies);
       });
     },
@@ -78,6 +85,15 @@ export function resolveCommand(
   else if (name === 'xclaim') resolveClaim(resolution);
   else if (name === 'xautoclaim') resolveAutoClaim(resolution);
   else resolution.log(command.text);
+}
+
+function isTooLarge(replies: readonly Reply[]): boolean {
+  let bytes = 0;
+  for (const reply of replies) {
+    if (reply === replyTooLong) return true;
+    bytes += reply.length;
+  }
+  return bytes > effectBytesMax;
 }
 
 const effect = (reply: Reply, commands: readonly (readonly string[])[]): string =>

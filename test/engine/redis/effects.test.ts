@@ -317,3 +317,21 @@ test('where the Redis cannot be asked, nothing is logged', () => {
   }
   assert.deepEqual(logged, [undefined, undefined, undefined]);
 });
+
+test('what would take more than an entry should hold is answered with an error, and takes nothing', () => {
+  const member = `$41943041\r\n${'x'.repeat(41_943_041)}\r\n`;
+  const tooMuch = `*2\r\n${member}${member}`;
+  for (const drawn of [tooMuch, '-ERR reply exceeds 512 MB\r\n']) {
+    let logged = '';
+    resolveCommand(
+      commandOf('SPOP big 2'),
+      timeMs,
+      (_database, _commands, done) => done([':-1\r\n', drawn]),
+      (command) => (logged = text(command?.bytes ?? new Uint8Array(0))),
+    );
+    assert.match(
+      logged,
+      /^\*2\r\n\$16\r\nOUTRIGGER.EFFECT\r\n\$\d+\r\n-ERR what this command would take/,
+    );
+  }
+});
