@@ -2,6 +2,7 @@
  * What `outrigger dev` prints, as text.
  */
 
+import { columns } from './columns.ts';
 import type { DevEnd } from './dev-node.ts';
 import { devHost, type DevPlace } from './dev-options.ts';
 
@@ -34,14 +35,7 @@ export function table(rows: readonly DevRow[]): string {
     `${pid ?? '-'}`,
     shardsLed.length === 0 ? '-' : shardsLed.join(','),
   ]);
-  const lines = [[...headings], ...cells];
-  const widths = headings.map((_, column) =>
-    Math.max(...lines.map((line) => line[column]?.length ?? 0)),
-  );
-  return lines
-    .map((line) => line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '))
-    .map((line) => `${line.trimEnd()}\n`)
-    .join('');
+  return columns([headings, ...cells]);
 }
 
 /** The line that starts with `ready`, commands to try, and the token that changes need. */

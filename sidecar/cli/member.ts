@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { MemberList } from '../../src/index.ts';
 import { UsageError } from '../usage-error.ts';
 import { adminPreset, ask, tokenOf } from './admin-client.ts';
+import { columns } from './columns.ts';
 import { parseFlags } from './flags.ts';
 import { memberHelp } from './help.ts';
 
@@ -91,12 +92,5 @@ function table({ members, groups, isSettled }: MemberList): string {
     memberId,
   ]);
   const lines = [['node', 'role', 'connected', 'votes in', 'learns in', 'member id'], ...cells];
-  const widths = (lines[0] ?? []).map((_, column) =>
-    Math.max(...lines.map((line) => line[column]?.length ?? 0)),
-  );
-  const text = lines.map((line) => {
-    const padded = line.map((cell, column) => cell.padEnd(widths[column] ?? 0));
-    return `${padded.join('  ').trimEnd()}\n`;
-  });
-  return `${text.join('')}${isSettled ? '' : 'a change is under way\n'}`;
+  return `${columns(lines)}${isSettled ? '' : 'a change is under way\n'}`;
 }

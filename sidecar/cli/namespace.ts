@@ -4,6 +4,7 @@
 
 import { UsageError } from '../usage-error.ts';
 import { adminPreset, ask, tokenOf } from './admin-client.ts';
+import { columns } from './columns.ts';
 import { parseFlags } from './flags.ts';
 import { namespaceHelp } from './help.ts';
 
@@ -99,15 +100,5 @@ function table(rows: readonly Row[]): string {
     row.upstream ?? '-',
   ]);
   const lines = [['place', 'keys', 'database', 'level', 'default TTL', 'upstream'], ...cells];
-  const widths = (lines[0] ?? []).map((_, column) =>
-    Math.max(...lines.map((line) => line[column]?.length ?? 0)),
-  );
-  const text = lines.map(
-    (line) =>
-      `${line
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd()}\n`,
-  );
-  return `${text.join('')}other keys are strong\n`;
+  return `${columns(lines)}other keys are strong\n`;
 }
